@@ -1,0 +1,135 @@
+/** What every problem document of the API can be (RFC 9457): the codes are stable, the titles belong to them. */
+export const problems = {
+  'malformed-request': {
+    status: 400,
+    title: 'The request cannot be read',
+    help: 'The body is not valid UTF-8 JSON, or a header or query parameter does not have the form it must have.',
+  },
+  'invalid-request': {
+    status: 400,
+    title: 'The request does not have the right shape',
+    help: 'Each entry of `details` names a field by JSON Pointer and what is wrong with it.',
+  },
+  unauthorized: {
+    status: 401,
+    title: 'A valid API key is needed',
+    help: 'Send `Authorization: Bearer <key>` with a key that exists and is not revoked. Keys in the query are not read.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'This key may not do that',
+    help: 'Client keys work on the paths of one tenant, admin keys on `/v1/admin/` only.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'There is nothing here',
+    help: 'The id is unknown, or belongs to another tenant: the two are answered alike.',
+  },
+  'result-not-ready': {
+    status: 404,
+    title: 'The result is not ready yet',
+    help: 'The job has not finished. Ask again after `Retry-After` seconds, or wait for the callback.',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'This method is not allowed here',
+    help: 'The `Allow` header lists the methods of this URL.',
+  },
+  'job-finished': {
+    status: 409,
+    title: 'The job is finished',
+    help: 'A finished job can no longer be cancelled.',
+  },
+  'job-not-finished': {
+    status: 409,
+    title: 'The job is not finished',
+    help: 'Only a finished job can be erased. Cancel it first.',
+  },
+  'job-cancelled': {
+    status: 409,
+    title: 'The job was cancelled',
+    help: 'A cancelled job has no result.',
+  },
+  'delivery-pending': {
+    status: 409,
+    title: 'The delivery is still pending',
+    help: 'Only a delivery that was delivered or is dead can be replayed; this one is going to be sent anyway.',
+  },
+  'endpoint-disabled': {
+    status: 409,
+    title: 'The endpoint is disabled',
+    help: 'Enable the endpoint first, or replay with `?enable=true`.',
+  },
+  'payload-expired': {
+    status: 409,
+    title: 'The payload is gone',
+    help: 'The event is past its retention, so there is nothing left to send.',
+  },
+  'payload-too-large': {
+    status: 413,
+    title: 'The body is too large',
+    help: 'Larger input goes through `POST /v1/files` and is referred to by `file_id`.',
+  },
+  'unsupported-media-type': {
+    status: 415,
+    title: 'The body has the wrong content type',
+    help: 'JSON bodies need `Content-Type: application/json`.',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    title: 'The range lies outside the file',
+    help: 'The `Content-Range` header gives the size.',
+  },
+  'unknown-job-type': {
+    status: 422,
+    title: 'There is no handler for this job type',
+    help: 'Built in are `echo`, `http.request` and `http.aggregate`; the operator adds others with POSTHORN_HANDLERS.',
+  },
+  'invalid-callback-url': {
+    status: 422,
+    title: 'The callback URL cannot be used',
+    help: 'It must be an http or https URL without user name and password that leads to a public address, or to one the operator allows with POSTHORN_EGRESS_ALLOW.',
+  },
+  'idempotency-key-reused': {
+    status: 422,
+    title: 'The idempotency key was used for another request',
+    help: 'A key belongs to one method, path and body. Use a new key for a new request.',
+  },
+  'idempotency-key-required': {
+    status: 400,
+    title: 'An Idempotency-Key header is needed',
+    help: 'This service requires `Idempotency-Key` on every POST that creates something.',
+  },
+  'unprocessable-body': {
+    status: 422,
+    title: 'The body cannot be processed',
+    help: 'It is valid JSON, but deeper than 64 levels.',
+  },
+  'job-failed': {
+    status: 422,
+    title: 'The job failed',
+    help: 'The member `error` holds what its handler reported.',
+  },
+  'job-failed-upstream': {
+    status: 502,
+    title: 'The job failed because of another service',
+    help: 'The member `error` holds what was answered.',
+  },
+  'job-timed-out': {
+    status: 504,
+    title: 'The job did not finish in time',
+    help: 'The member `error` says which limit it passed.',
+  },
+  'internal-error': {
+    status: 500,
+    title: 'Something went wrong here',
+    help: 'The fault is ours; `debug_id` finds it in the log.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'The service cannot take this now',
+    help: 'Nothing was stored. Try again after `Retry-After` seconds.',
+  },
+} as const satisfies Record<string, { status: number; title: string; help: string }>
+
+export type ProblemCode = keyof typeof problems

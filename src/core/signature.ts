@@ -1,0 +1,33 @@
+import { createHmac, randomBytes } from 'node:crypto'
+
+// Standard Webhooks 1.0.0, "Signature scheme".
+
+const PREFIX = 'whsec_'
+const MIN_BYTES = 24
+const MAX_BYTES = 64
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
+
+/** A new signing secret: `whsec_` and 32 random bytes in base64. */
+export function newSecret(): string {
+  return PREFIX + randomBytes(32).toString('base64')
+}
+
+/** The key bytes of a `whsec_…` secret, or null when it is not one of 24 to 64 bytes. */
+export function decodeSecret(secret: string): Buffer | null {
+  if (!secret.startsWith(PREFIX)) return null
+  const encoded = secret.slice(PREFIX.length)
+  if (!BASE64.test(encoded)) return null
+  const key = Buffer.from(encoded, 'base64')
+  return key.length >= MIN_BYTES && key.length <= MAX_BYTES ? key : null
+}
+
+/**
+ * The value of `webhook-signature` over the bytes that are sent: one `v1,<base64>` for each key,
+ * separated by a space, the newest key first.
+ * @param timestamp Unix seconds of the attempt
+ */
+export function sign(keys: readonly Buffer[], id: string, timestamp: number, body: string | Buffer): string {
+  return keys
+    .map((key) => `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')}`)
+    .join(' ')
+}

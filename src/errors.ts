@@ -1,0 +1,59 @@
+import { type ProblemCode, problems } from './core/problems.ts'
+
+/** One thing that is wrong with a request: PayPal's `details` member. */
+export interface ProblemDetail {
+  /** JSON Pointer (RFC 6901) into the body, or the name of a parameter or header. */
+  field: string
+  issue: string
+  value?: unknown
+  location: 'body' | 'path' | 'query' | 'header'
+}
+
+export interface AppErrorOptions {
+  details?: ProblemDetail[]
+  headers?: Record<string, string>
+  cause?: unknown
+}
+
+/** A failure that the caller is told about: `code` decides status and title, `message` becomes `detail`. */
+export class AppError extends Error {
+  readonly code: ProblemCode
+  readonly status: number
+  readonly details: ProblemDetail[]
+  readonly headers: Record<string, string>
+
+  constructor(code: ProblemCode, message: string, options: AppErrorOptions = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'AppError'
+    this.code = code
+    this.status = problems[code].status
+    this.details = options.details ?? []
+    this.headers = options.headers ?? {}
+  }
+}
+
+/** The process cannot start as it is configured. `exitCode` follows sysexits.h. */
+export class StartError extends Error {
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'StartError'
+    this.exitCode = exitCode
+  }
+}
+
+/** sysexits.h: the configuration is wrong. */
+export const EX_CONFIG = 78
+/** sysexits.h: something the service needs is not available (the port, the database lock). */
+export const EX_UNAVAILABLE = 69
+/** sysexits.h: a file or folder cannot be created. */
+export const EX_CANTCREAT = 73
+
+/** The database did not take a write (disk full, I/O error, lost connection). Nothing was stored; later it may work. */
+export class StoreUnavailableError extends Error {
+  constructor(cause: unknown) {
+    super(`The database is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    this.name = 'StoreUnavailableError'
+  }
+}

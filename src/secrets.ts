@@ -1,0 +1,72 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { EX_CONFIG, StartError } from './errors.ts'
+
+/** Encrypts what the database must not hold in plain text. */
+export interface Sealer {
+  /** @param place What the text belongs to (tenant, row, column): the ciphertext opens nowhere else. */
+  seal(text: string, place: string): string
+  /** @throws Error when the ciphertext is damaged, belongs to another place, or its key is missing. */
+  open(sealed: string, place: string): string
+}
+
+const ALGORITHM = 'aes-256-gcm'
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+/** AES-256-GCM; a sealed text is `v1:<key id>:<base64 of nonce, ciphertext and tag>`. The first key encrypts, all decrypt. */
+export function createSealer(keys: ReadonlyMap<string, Buffer>): Sealer {
+  const [first] = keys
+  if (first === undefined) throw new RangeError('a sealer needs a key')
+  const [currentId, currentKey] = first
+  return {
+    seal(text, place) {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv(ALGORITHM, currentKey, nonce).setAAD(Buffer.from(place))
+      const parts = [nonce, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]
+      return `v1:${currentId}:${Buffer.concat(parts).toString('base64')}`
+    },
+    open(sealed, place) {
+      const [version, id, encoded] = sealed.split(':')
+      const key = keys.get(id ?? '')
+      if (version !== 'v1' || encoded === undefined) throw new Error('not a sealed text')
+      if (key === undefined) throw new Error(`the encryption key "${id}" is not among POSTHORN_ENCRYPTION_KEYS`)
+      const bytes = Buffer.from(encoded, 'base64')
+      const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES))
+      decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES))
+      return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+    },
+  }
+}
+
+/** The encryption key of an embedded database: a file beside it with mode 0600, made when it is not there. */
+export function keyFile(databasePath: string): ReadonlyMap<string, Buffer> {
+  const path = join(dirname(databasePath), 'encryption.key')
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    const file = openSync(path, 'wx', 0o600)
+    writeSync(file, `${randomBytes(32).toString('base64')}\n`)
+    fsyncSync(file)
+    closeSync(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+  const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64')
+  if (key.length !== 32) throw new StartError(`${path} does not hold an encryption key (base64 of 32 bytes)`, EX_CONFIG)
+  return new Map([['file', key]])
+}
+
+/** A new API key: prefix, 32 random bytes and their CRC32, so that a secret scanner can tell it from other text. */
+export function newApiKey(prefix: 'phc' | 'pha'): string {
+  const random = randomBytes(32)
+  const check = Buffer.alloc(4)
+  check.writeUInt32BE(crc32(random))
+  return `${prefix}_${Buffer.concat([random, check]).toString('base64url')}`
+}
+
+/** What is stored of an API key. Keys have 256 random bits, so a plain hash is enough. */
+export function hashApiKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
