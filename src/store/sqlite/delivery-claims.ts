@@ -1,0 +1,107 @@
+import type { Database } from 'better-sqlite3'
+import type { Delivery } from '../../core/delivery.ts'
+import { claimable } from '../../core/lane.ts'
+import type { ClaimedDelivery, DeliveryStore, Lane, LaneClaim, LaneClaimRequest } from '../store.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { attempts, deliveries } from './schema.ts'
+import { insertInto, selectList } from './statements.ts'
+
+type Claimer = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLost'>
+
+/** The verbs by which deliveries get from their lane to a process and back. */
+export function deliveryClaimer(db: Database, writer: GroupCommit): Claimer {
+  const claim = laneClaimer(db)
+  // Leaps from endpoint to endpoint: two seeks each, however much waits there.
+  const dueLanes = db
+    .prepare<[{ now: number }], string>(
+      `WITH RECURSIVE lane(id) AS (
+        SELECT min(endpoint_id) FROM deliveries WHERE status = 'pending'
+        UNION ALL
+        SELECT (SELECT min(endpoint_id) FROM deliveries WHERE status = 'pending' AND endpoint_id > lane.id)
+          FROM lane WHERE lane.id IS NOT NULL)
+      SELECT id FROM lane WHERE id IS NOT NULL
+        AND (SELECT min(due_at) FROM deliveries WHERE status = 'pending' AND endpoint_id = lane.id) <= @now
+        AND NOT EXISTS (SELECT 1 FROM endpoints e
+          WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now))`,
+    )
+    .pluck()
+  return {
+    dueLanes: async (now) => dueLanes.all({ now }) as string[],
+    claim: (request) => writer.run(() => claim(request)),
+    releaseLost: lostReleaser(db, writer),
+  }
+}
+
+const UNCLAIMED = 'worker_id = NULL, claimed_at = NULL, claimed_until = NULL'
+
+function laneClaimer(db: Database): (request: LaneClaimRequest) => LaneClaim {
+  const findLane = db.prepare<[string], Lane>(
+    `SELECT id, tenant_id AS tenantId, concurrency, max_concurrency AS maxConcurrency, paused_until AS pausedUntil,
+      disabled_at AS disabledAt FROM endpoints WHERE id = ?`,
+  )
+  const countInFlight = db
+    .prepare<[string], number>("SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND status = 'delivering'")
+    .pluck()
+  const due = db
+    .prepare<[string, number, number], string>(
+      `SELECT id FROM deliveries WHERE status = 'pending' AND endpoint_id = ? AND due_at <= ?
+        ORDER BY due_at, id LIMIT ?`,
+    )
+    .pluck()
+  const take = db.prepare<[object], Omit<ClaimedDelivery, 'body' | 'traceparent'>>(
+    `UPDATE deliveries SET status = 'delivering', claim_no = claim_no + 1, attempts = attempts + 1,
+      worker_id = @workerId, claimed_at = @now, claimed_until = @now + @leaseMs
+      WHERE id = @id RETURNING ${selectList(deliveries)}`,
+  )
+  const event = db.prepare<[string], { body: string; traceparent: string }>(
+    'SELECT body, traceparent FROM events WHERE id = ?',
+  )
+  return ({ laneId, workerId, now, limit, leaseMs }) => {
+    const lane = findLane.get(laneId) ?? null
+    const places = lane === null ? 0 : claimable(lane, countInFlight.get(laneId) as number, limit, now)
+    const ids = due.all(laneId, now, places + 1) as string[]
+    const taken = ids.slice(0, places).map((id) => {
+      const delivery = take.get({ id, workerId, now, leaseMs }) as Delivery
+      return { ...delivery, ...(event.get(delivery.eventId) as { body: string; traceparent: string }) }
+    })
+    return { lane, deliveries: taken, more: ids.length > places }
+  }
+}
+
+/** What a process that died held is due again; its attempts stay on record as lost. */
+function lostReleaser(db: Database, writer: GroupCommit): DeliveryStore['releaseLost'] {
+  const lost = db.prepare<[string, number, number], Delivery>(
+    `SELECT ${selectList(deliveries)} FROM deliveries
+      WHERE status = 'delivering' AND (worker_id <> ? OR claimed_until < ?) LIMIT ?`,
+  )
+  const release = db.prepare(
+    `UPDATE deliveries SET status = 'pending', attempts = attempts - 1, due_at = @now, ${UNCLAIMED} WHERE id = @id`,
+  )
+  const insertAttempt = db.prepare(insertInto(attempts))
+  return (workerId, now, limit) =>
+    writer.run(() => {
+      const rows = lost.all(workerId, now, limit)
+      for (const { id, claimNo, attempts: number, claimedAt } of rows) {
+        release.run({ id, now })
+        insertAttempt.run({
+          deliveryId: id,
+          claimNo,
+          number,
+          outcome: 'lost',
+          startedAt: claimedAt ?? now,
+          durationMs: now - (claimedAt ?? now),
+          phases: null,
+          remoteAddress: null,
+          requestHeaders: null,
+          status: null,
+          responseHeaders: null,
+          responseBody: null,
+          responseTruncated: 0,
+          errorClass: 'lost',
+          error: 'The process that made this attempt died; what the receiver answered is not known.',
+          nextAttemptAt: now,
+        })
+      }
+      return rows.length
+    })
+}

@@ -1,0 +1,85 @@
+import type { Database } from 'better-sqlite3'
+import { doubled, halved } from '../../core/lane.ts'
+import type { AttemptRecord, DeliveryStore, Lane } from '../store.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { attempts, deadLetters } from './schema.ts'
+import { insertInto } from './statements.ts'
+
+/** Writes an attempt and all it means, fenced by the claim it was made under. */
+export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStore['record'] {
+  const settle = db.prepare(
+    `UPDATE deliveries SET status = @status, due_at = @dueAt, finished_at = @finishedAt, last_status = @lastStatus,
+      last_error_class = @errorClass, last_error = @error, worker_id = NULL, claimed_at = NULL, claimed_until = NULL
+      WHERE id = @id AND claim_no = @claimNo AND status = 'delivering'`,
+  )
+  const insertAttempt = db.prepare(insertInto(attempts))
+  const bury = burier(db)
+  const changeLane = laneChanger(db)
+  return (record) =>
+    writer.run(() => {
+      const { delivery, decision, attempt, now } = record
+      const failed = decision.next === 'delivered' ? { errorClass: null, error: null } : decision
+      const { changes } = settle.run({
+        id: delivery.id,
+        claimNo: delivery.claimNo,
+        status: decision.next === 'retry' ? 'pending' : decision.next,
+        dueAt: decision.next === 'retry' ? decision.dueAt : delivery.dueAt,
+        finishedAt: decision.next === 'retry' ? null : now,
+        lastStatus: attempt.status,
+        errorClass: failed.errorClass,
+        error: failed.error,
+      })
+      if (changes === 0) return false
+      insertAttempt.run(attempt)
+      bury(record)
+      changeLane(record)
+      return true
+    })
+}
+
+/** A delivery that was given up gets its dead letter. */
+function burier(db: Database): (record: AttemptRecord) => void {
+  const firstAttempt = db
+    .prepare<[string], number | null>('SELECT min(started_at) FROM attempts WHERE delivery_id = ?')
+    .pluck()
+  const insert = db.prepare(insertInto(deadLetters))
+  return ({ delivery, decision, attempt, now, deadLetterId, fingerprint }) => {
+    if (decision.next !== 'dead') return
+    insert.run({
+      id: deadLetterId,
+      tenantId: delivery.tenantId,
+      deliveryId: delivery.id,
+      eventId: delivery.eventId,
+      endpointId: delivery.endpointId,
+      reason: decision.reason,
+      lastStatus: attempt.status,
+      errorClass: decision.errorClass,
+      fingerprint,
+      attempts: delivery.attempts,
+      firstAttemptAt: firstAttempt.get(delivery.id) ?? attempt.startedAt,
+      lastAttemptAt: attempt.startedAt,
+      diedAt: now,
+      replayedAt: null,
+      replayedBy: null,
+    })
+  }
+}
+
+/** A success on a healthy lane changes nothing, so that a busy endpoint's row is not written for each delivery. */
+function laneChanger(db: Database): (record: AttemptRecord) => void {
+  const find = db.prepare<[string], Pick<Lane, 'concurrency' | 'maxConcurrency'> & { kind: string }>(
+    'SELECT concurrency, max_concurrency AS maxConcurrency, kind FROM endpoints WHERE id = ?',
+  )
+  const setConcurrency = db.prepare('UPDATE endpoints SET concurrency = ? WHERE id = ?')
+  const pause = db.prepare('UPDATE endpoints SET paused_until = max(coalesce(paused_until, 0), ?) WHERE id = ?')
+  const disable = db.prepare('UPDATE endpoints SET disabled_at = coalesce(disabled_at, ?) WHERE id = ?')
+  return ({ delivery: { endpointId }, lane: effect, growLane, now }) => {
+    if (effect === null && !growLane) return
+    const lane = find.get(endpointId)
+    if (lane === undefined) return
+    if (effect?.halve) setConcurrency.run(halved(lane), endpointId)
+    else if (growLane) setConcurrency.run(doubled(lane), endpointId)
+    if (effect?.pauseUntil != null) pause.run(effect.pauseUntil, endpointId)
+    if (effect?.disable && lane.kind === 'registered') disable.run(now, endpointId)
+  }
+}

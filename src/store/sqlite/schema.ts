@@ -1,0 +1,226 @@
+import { sql } from 'drizzle-orm'
+import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { DeadReason, DeliveryStatus, ErrorClass } from '../../core/delivery.ts'
+import type { JobStatus, QueueState } from '../../core/job.ts'
+import type { AttemptOutcome, EndpointKind, KeyRole } from '../store.ts'
+
+// Times are ms since 1970, JSON is text: a row is what the store's interface returns, without mapping.
+// No foreign keys: what a row refers to is written in the same transaction and removed by the same sweep.
+
+export const tenants = sqliteTable('tenants', {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  /** Sealed (see secrets.ts). */
+  signingSecret: text('signing_secret').notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const apiKeys = sqliteTable('api_keys', {
+  id: text().primaryKey(),
+  tenantId: text('tenant_id'),
+  role: text().$type<KeyRole>().notNull(),
+  name: text().notNull(),
+  /** SHA-256 of the key, hex. */
+  hash: text().notNull().unique(),
+  prefix: text().notNull(),
+  lastFour: text('last_four').notNull(),
+  createdAt: integer('created_at').notNull(),
+  revokedAt: integer('revoked_at'),
+})
+
+export const jobs = sqliteTable(
+  'jobs',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    type: text().notNull(),
+    status: text().$type<JobStatus>().notNull(),
+    queue: text().$type<QueueState>(),
+    priority: integer().notNull(),
+    payload: text().notNull(),
+    metadata: text(),
+    endpointId: text('endpoint_id'),
+    callbackUrl: text('callback_url'),
+    callbackEvents: text('callback_events').notNull(),
+    callbackDeliveryId: text('callback_delivery_id'),
+    traceparent: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    runAt: integer('run_at').notNull(),
+    dueAt: integer('due_at').notNull(),
+    deadlineAt: integer('deadline_at'),
+    timeoutMs: integer('timeout_ms').notNull(),
+    maxAttempts: integer('max_attempts').notNull(),
+    resultTtlMs: integer('result_ttl_ms'),
+    attempt: integer().notNull(),
+    lostRuns: integer('lost_runs').notNull(),
+    claimNo: integer('claim_no').notNull(),
+    workerId: text('worker_id'),
+    progress: integer().notNull(),
+    message: text(),
+    startedAt: integer('started_at'),
+    finishedAt: integer('finished_at'),
+    result: text(),
+    resultFileId: text('result_file_id'),
+    error: text(),
+    version: integer().notNull(),
+  },
+  (t) => [
+    // What is ready is found by tenant and type, in the order it is taken; what is scheduled waits elsewhere.
+    index('jobs_ready').on(t.tenantId, t.type, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
+    index('jobs_scheduled').on(t.dueAt).where(sql`queue = 'scheduled'`),
+    index('jobs_processing').on(t.workerId).where(sql`status = 'processing'`),
+    index('jobs_deadline').on(t.deadlineAt).where(sql`queue is not null and deadline_at is not null`),
+    index('jobs_by_tenant').on(t.tenantId, t.id),
+    index('jobs_by_status').on(t.tenantId, t.status, t.id),
+  ],
+)
+
+export const idempotencyKeys = sqliteTable(
+  'idempotency_keys',
+  {
+    tenantId: text('tenant_id').notNull(),
+    key: text().notNull(),
+    /** SHA-256 over method, path and raw body. */
+    fingerprint: text().notNull(),
+    /** What the key made. */
+    resourceId: text('resource_id').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.key] }), index('idempotency_keys_by_resource').on(t.resourceId)],
+)
+
+export const endpoints = sqliteTable(
+  'endpoints',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    kind: text().$type<EndpointKind>().notNull(),
+    /** Of an implied endpoint: scheme, host and port of the callback URLs it stands for. */
+    origin: text(),
+    concurrency: integer().notNull(),
+    maxConcurrency: integer('max_concurrency').notNull(),
+    pausedUntil: integer('paused_until'),
+    disabledAt: integer('disabled_at'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [uniqueIndex('endpoints_by_origin').on(t.tenantId, t.origin)],
+)
+
+export const events = sqliteTable('events', {
+  seq: integer().primaryKey({ autoIncrement: true }),
+  id: text().notNull().unique(),
+  tenantId: text('tenant_id').notNull(),
+  type: text().notNull(),
+  jobId: text('job_id'),
+  /** The bytes that are signed and sent, fixed when the event is made. */
+  body: text().notNull(),
+  traceparent: text().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const deliveries = sqliteTable(
+  'deliveries',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    endpointId: text('endpoint_id').notNull(),
+    eventId: text('event_id').notNull(),
+    eventType: text('event_type').notNull(),
+    jobId: text('job_id'),
+    url: text().notNull(),
+    status: text().$type<DeliveryStatus>().notNull(),
+    dueAt: integer('due_at').notNull(),
+    attempts: integer().notNull(),
+    claimNo: integer('claim_no').notNull(),
+    workerId: text('worker_id'),
+    claimedAt: integer('claimed_at'),
+    claimedUntil: integer('claimed_until'),
+    replays: integer().notNull(),
+    lastStatus: integer('last_status'),
+    lastErrorClass: text('last_error_class').$type<ErrorClass>(),
+    lastError: text('last_error'),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    finishedAt: integer('finished_at'),
+  },
+  (t) => [
+    index('deliveries_due').on(t.endpointId, t.dueAt, t.id).where(sql`status = 'pending'`),
+    index('deliveries_in_flight').on(t.endpointId).where(sql`status = 'delivering'`),
+    index('deliveries_by_tenant').on(t.tenantId, t.id),
+    index('deliveries_by_job').on(t.jobId).where(sql`job_id is not null`),
+  ],
+)
+
+export const attempts = sqliteTable(
+  'attempts',
+  {
+    deliveryId: text('delivery_id').notNull(),
+    /** Numbers the attempts of a delivery over all its replays. */
+    claimNo: integer('claim_no').notNull(),
+    /** The `webhook-attempt` it carried. */
+    number: integer().notNull(),
+    outcome: text().$type<AttemptOutcome>().notNull(),
+    startedAt: integer('started_at').notNull(),
+    durationMs: integer('duration_ms').notNull(),
+    /** JSON of Phases. */
+    phases: text(),
+    remoteAddress: text('remote_address'),
+    /** JSON, without credentials. */
+    requestHeaders: text('request_headers'),
+    status: integer(),
+    responseHeaders: text('response_headers'),
+    responseBody: blob('response_body', { mode: 'buffer' }),
+    responseTruncated: integer('response_truncated').notNull(),
+    errorClass: text('error_class').$type<ErrorClass>(),
+    error: text(),
+    nextAttemptAt: integer('next_attempt_at'),
+  },
+  (t) => [primaryKey({ columns: [t.deliveryId, t.claimNo] })],
+)
+
+export const deadLetters = sqliteTable(
+  'dead_letters',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    deliveryId: text('delivery_id').notNull(),
+    eventId: text('event_id').notNull(),
+    endpointId: text('endpoint_id').notNull(),
+    reason: text().$type<DeadReason>().notNull(),
+    lastStatus: integer('last_status'),
+    errorClass: text('error_class').$type<ErrorClass>(),
+    fingerprint: text().notNull(),
+    attempts: integer().notNull(),
+    firstAttemptAt: integer('first_attempt_at'),
+    lastAttemptAt: integer('last_attempt_at'),
+    diedAt: integer('died_at').notNull(),
+    replayedAt: integer('replayed_at'),
+    replayedBy: text('replayed_by'),
+  },
+  (t) => [index('dead_letters_by_tenant').on(t.tenantId, t.id), index('dead_letters_by_delivery').on(t.deliveryId)],
+)
+
+export const files = sqliteTable(
+  'files',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    /** The job that made it and is erased with it; null for uploads. */
+    jobId: text('job_id'),
+    size: integer().notNull(),
+    sha256: text().notNull(),
+    contentType: text('content_type').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [index('files_by_job').on(t.jobId).where(sql`job_id is not null`)],
+)
+
+export const auditLog = sqliteTable('audit_log', {
+  id: text().primaryKey(),
+  at: integer().notNull(),
+  /** The API key that acted. */
+  actor: text().notNull(),
+  action: text().notNull(),
+  target: text().notNull(),
+  requestId: text('request_id').notNull(),
+})

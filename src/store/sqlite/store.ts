@@ -1,0 +1,34 @@
+import type { Store } from '../store.ts'
+import { sqliteDeliveries } from './deliveries.ts'
+import { GroupCommit } from './group-commit.ts'
+import { sqliteJobs } from './jobs.ts'
+import { openDatabase } from './open.ts'
+import { openReader } from './reader.ts'
+import { sqliteFiles, sqliteTenants } from './tenants.ts'
+
+/**
+ * The store on an embedded database: one process, one connection that writes.
+ * @param path A file, or MEMORY
+ * @throws StartError when the database cannot be opened
+ */
+export function openSqliteStore(path: string): Store {
+  const { db, close } = openDatabase(path)
+  const writer = new GroupCommit(db)
+  const reader = openReader(path, db)
+  const ping = db.prepare('SELECT 1')
+  return {
+    tenants: sqliteTenants(db, writer),
+    jobs: sqliteJobs(db, writer, reader),
+    deliveries: sqliteDeliveries(db, writer, reader),
+    files: sqliteFiles(db, writer),
+    ping: () =>
+      writer.run(() => {
+        ping.get()
+      }),
+    [Symbol.asyncDispose]: async () => {
+      writer.drain()
+      await reader.close()
+      close()
+    },
+  }
+}

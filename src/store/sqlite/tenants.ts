@@ -1,0 +1,53 @@
+import type { Database } from 'better-sqlite3'
+import type { ApiKey, FileRow, FileStore, Tenant, TenantStore } from '../store.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { apiKeys, files, tenants } from './schema.ts'
+import { insertInto, selectList } from './statements.ts'
+
+export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
+  const findKey = db.prepare<[string], ApiKey>(
+    `SELECT ${selectList(apiKeys)} FROM api_keys WHERE hash = ? AND revoked_at IS NULL`,
+  )
+  const byId = db.prepare<[string], Tenant>(`SELECT ${selectList(tenants)} FROM tenants WHERE id = ?`)
+  const byName = db.prepare<[string], Tenant>(`SELECT ${selectList(tenants)} FROM tenants WHERE name = ?`)
+  const save = db.prepare<[Tenant], Tenant>(
+    `${insertInto(tenants)} ON CONFLICT (name) DO UPDATE SET signing_secret = excluded.signing_secret
+      RETURNING ${selectList(tenants)}`,
+  )
+  const addKey = db.prepare(`${insertInto(apiKeys)} ON CONFLICT (hash) DO UPDATE SET
+      revoked_at = NULL, tenant_id = excluded.tenant_id, role = excluded.role, name = excluded.name`)
+  const revokeOthers = db.prepare(
+    `UPDATE api_keys SET revoked_at = @createdAt WHERE tenant_id IS @tenantId AND role = @role AND name = @name
+      AND hash <> @hash AND revoked_at IS NULL`,
+  )
+  return {
+    findKey: async (hash) => findKey.get(hash) ?? null,
+    findTenant: async (id) => byId.get(id) ?? null,
+    findTenantByName: async (name) => byName.get(name) ?? null,
+    saveTenant: (tenant) => writer.run(() => save.get(tenant) as Tenant),
+    replaceKey: (key) =>
+      writer.run(() => {
+        revokeOthers.run(key)
+        addKey.run(key)
+      }),
+  }
+}
+
+export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
+  const add = db.prepare(insertInto(files))
+  const get = db.prepare<[string, string], FileRow>(
+    `SELECT ${selectList(files)} FROM files WHERE id = ? AND tenant_id = ?`,
+  )
+  const remove = db.prepare('DELETE FROM files WHERE id = ?')
+  return {
+    add: (file) =>
+      writer.run(() => {
+        add.run(file)
+      }),
+    get: async (tenantId, id) => get.get(id, tenantId) ?? null,
+    remove: (ids) =>
+      writer.run(() => {
+        for (const id of ids) remove.run(id)
+      }),
+  }
+}
