@@ -1,0 +1,23 @@
+/** What somebody may be waiting for, and by what names. */
+export interface Wakes {
+  /** Types of jobs that became ready. */
+  jobs: readonly string[]
+  /** Endpoints with deliveries that became due. */
+  lanes: readonly string[]
+  /** Jobs that were cancelled, wherever they run. */
+  cancelled: readonly string[]
+}
+
+/**
+ * Rings bells; the tables are the truth. A wake-up may be lost or come twice:
+ * whoever is woken looks into the tables, and looks there every second unasked.
+ */
+export interface Engine extends AsyncDisposable {
+  /** To be called after the commit. */
+  wake<Channel extends keyof Wakes>(channel: Channel, names: Wakes[Channel]): void
+  onWake<Channel extends keyof Wakes>(channel: Channel, listener: (names: Wakes[Channel]) => void): void
+  /** Runs `task` every `ms`, never twice at once; a failure is reported and does not stop it. */
+  every(ms: number, name: string, task: () => Promise<void>): void
+  /** Names of repeated tasks that have not run for much longer than they should. */
+  lateTasks(): string[]
+}

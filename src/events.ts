@@ -1,0 +1,88 @@
+import type { Logger } from 'pino'
+import type { Decision, Outcome, Phases } from './core/delivery.ts'
+import type { Job, JobProblem } from './core/job.ts'
+import type { ClaimedDelivery } from './store/store.ts'
+
+/** What happens in the business, one function each, with one wide log line. Bodies and secrets never go in. */
+export interface BusinessEvents {
+  jobAccepted(job: Job): void
+  jobRunEnded(job: Job, run: { outcome: string; durationMs: number; problem: JobProblem | null }): void
+  jobCancelled(job: Job): void
+  attemptEnded(attempt: {
+    delivery: ClaimedDelivery
+    outcome: Outcome
+    decision: Decision
+    phases: Phases
+    remoteAddress: string | null
+  }): void
+  /** The attempt's result came too late: somebody else has the delivery. */
+  attemptSuperseded(delivery: ClaimedDelivery): void
+  deliveryReplayed(replay: { deliveryId: string; by: string; role: string; requestId: string }): void
+  lostWorkFound(found: { jobs: number; deliveries: number }): void
+  /** A background task or a write failed and is going to be tried again. */
+  taskFailed(task: string, error: unknown): void
+}
+
+export function businessEvents(log: Logger): BusinessEvents {
+  return {
+    jobAccepted: (job) => log.info({ event: 'job.accepted', ...about(job) }, 'job accepted'),
+    jobRunEnded: (job, { outcome, durationMs, problem }) =>
+      log.info(
+        {
+          event: 'job.run',
+          ...about(job),
+          attempt: job.attempt,
+          max_attempts: job.maxAttempts,
+          outcome,
+          duration_ms: durationMs,
+          ...(problem && { error_code: problem.code, error: problem.detail }),
+        },
+        `job run ${outcome}`,
+      ),
+    jobCancelled: (job) => log.info({ event: 'job.cancelled', ...about(job) }, 'job cancelled'),
+    attemptEnded: ({ delivery, outcome, decision, phases, remoteAddress }) =>
+      log.info(
+        {
+          event: 'delivery.attempt',
+          ...aboutDelivery(delivery),
+          attempt: delivery.attempts,
+          replays: delivery.replays,
+          outcome: decision.next,
+          ...(outcome.kind === 'answer'
+            ? { status: outcome.status, note: outcome.note ?? undefined }
+            : { error_class: outcome.class, error: outcome.text }),
+          ...(decision.next === 'dead' && { dead_reason: decision.reason }),
+          ...(decision.next === 'retry' && { next_attempt_at: new Date(decision.dueAt).toISOString() }),
+          phases_ms: phases,
+          remote_address: remoteAddress,
+        },
+        `delivery attempt: ${decision.next}`,
+      ),
+    attemptSuperseded: (delivery) =>
+      log.warn({ event: 'delivery.superseded', ...aboutDelivery(delivery) }, 'attempt ended after its claim was lost'),
+    deliveryReplayed: ({ deliveryId, by, role, requestId }) =>
+      log.info(
+        { event: 'delivery.replayed', delivery_id: deliveryId, by, role, request_id: requestId },
+        'delivery replayed',
+      ),
+    lostWorkFound: (found) =>
+      log.warn({ event: 'work.recovered', ...found }, 'took back the work of a process that is gone'),
+    taskFailed: (task, error) => log.error({ event: 'task.failed', task, err: error }, `${task} failed`),
+  }
+}
+
+function about(job: Job) {
+  return { job_id: job.id, tenant_id: job.tenantId, type: job.type, trace: job.traceparent }
+}
+
+function aboutDelivery(delivery: ClaimedDelivery) {
+  return {
+    delivery_id: delivery.id,
+    event_id: delivery.eventId,
+    event_type: delivery.eventType,
+    job_id: delivery.jobId,
+    tenant_id: delivery.tenantId,
+    endpoint_id: delivery.endpointId,
+    trace: delivery.traceparent,
+  }
+}

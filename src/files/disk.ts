@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type FileBytes, FileTooLargeError, type WrittenFile } from './files.ts'
+
+/** Files in a folder of this machine, spread over 256 subfolders. */
+export function diskFiles(folder: string): FileBytes {
+  const pathOf = (id: string): string => join(folder, id.slice(-2), id)
+  return {
+    async write(id, data, maxBytes) {
+      const path = pathOf(id)
+      const partial = `${path}.partial`
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      const file = await open(partial, 'wx', 0o600)
+      try {
+        const written = await copy(data, file, maxBytes)
+        await file.sync()
+        await file.close()
+        await rename(partial, path)
+        await syncFolder(dirname(path))
+        return written
+      } catch (error) {
+        await file.close().catch(() => {})
+        await rm(partial, { force: true })
+        throw error
+      }
+    },
+    async read(id, range) {
+      const stream = createReadStream(pathOf(id), range)
+      await once(stream, 'open')
+      return stream
+    },
+    remove: (id) => rm(pathOf(id), { force: true }),
+  }
+}
+
+async function copy(data: AsyncIterable<Uint8Array>, file: FileHandle, maxBytes: number): Promise<WrittenFile> {
+  const hash = createHash('sha256')
+  let size = 0
+  for await (const chunk of data) {
+    size += chunk.length
+    if (size > maxBytes) throw new FileTooLargeError(maxBytes)
+    hash.update(chunk)
+    await file.writeFile(chunk)
+  }
+  return { size, sha256: hash.digest('hex') }
+}
+
+/** A rename is durable only when its folder is (fsync(2)). */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  await folder.sync()
+  await folder.close()
+}

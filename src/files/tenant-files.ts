@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import type { FileRow, FileStore } from '../store/store.ts'
+import { type FileBytes, MAX_FILE_BYTES } from './files.ts'
+
+/** Files as tenants have them: bytes and their row. */
+export interface TenantFiles {
+  /**
+   * The bytes first, then the row: a crash between them leaves bytes nobody refers to, never a row without bytes.
+   * @throws FileTooLargeError
+   */
+  save(file: NewFile, data: AsyncIterable<Uint8Array>): Promise<FileRow>
+  find(tenantId: string, id: string): Promise<FileRow | null>
+  read(file: FileRow, range?: { start: number; end: number }): Promise<Readable>
+  /** Removes the bytes of files whose rows are gone. */
+  removeBytes(ids: readonly string[]): Promise<void>
+}
+
+export interface NewFile {
+  tenantId: string
+  /** The job it belongs to and is erased with. */
+  jobId: string | null
+  contentType: string
+}
+
+export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): TenantFiles {
+  return {
+    async save(file, data) {
+      const id = clock.newId('file')
+      const written = await bytes.write(id, data, MAX_FILE_BYTES)
+      const row = { id, ...file, ...written, createdAt: clock.now() }
+      await store.add(row)
+      return row
+    },
+    find: (tenantId, id) => store.get(tenantId, id),
+    read: (file, range) => bytes.read(file.id, range),
+    removeBytes: async (ids) => {
+      await Promise.all(ids.map((id) => bytes.remove(id)))
+    },
+  }
+}

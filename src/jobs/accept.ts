@@ -1,0 +1,110 @@
+import type { Clock } from '../clock.ts'
+import type { JsonText } from '../core/job.ts'
+import { type EgressAllow, judgeUrl } from '../egress/judge.ts'
+import type { Engine } from '../engine/engine.ts'
+import { AppError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
+import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
+import type { Accepted, JobStore, NewJob, NewKey } from '../store/store.ts'
+import { type CallbackEvent, DEFAULT_CALLBACK_EVENTS } from './callback.ts'
+
+/** A submission whose shape is right. */
+export interface JobRequest {
+  tenantId: string
+  type: string
+  payload: unknown
+  callbackUrl: string | null
+  callbackEvents: readonly CallbackEvent[] | null
+  priority: number
+  /** Ms since 1970; null: now. */
+  runAt: number | null
+  deadlineMs: number | null
+  timeoutMs: number | null
+  maxAttempts: number | null
+  resultTtlMs: number | null
+  metadata: JsonText | null
+  traceparent: string
+  key: NewKey | null
+}
+
+export interface AcceptDependencies {
+  jobs: JobStore
+  registry: Registry
+  engine: Engine
+  clock: Clock
+  egressAllow: EgressAllow
+  events: BusinessEvents
+}
+
+export type AcceptJob = (request: JobRequest) => Promise<Exclude<Accepted, { kind: 'key_reused' }>>
+
+/** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
+export function jobAcceptor({ jobs, registry, engine, clock, egressAllow, events }: AcceptDependencies): AcceptJob {
+  return async (request) => {
+    const handler = findHandler(registry, request.type)
+    await checkPayload(handler, request.payload)
+    const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
+    const accepted = await jobs.accept(newJob(request, handler, origin, clock), request.key)
+    if (accepted.kind === 'key_reused') {
+      throw new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or body.')
+    }
+    if (accepted.kind === 'created') {
+      events.jobAccepted(accepted.job)
+      if (accepted.job.queue === 'ready') engine.wake('jobs', [accepted.job.type])
+    }
+    return accepted
+  }
+}
+
+function findHandler(registry: Registry, type: string): RegisteredHandler {
+  const handler = registry.get(type)
+  if (handler !== undefined) return handler
+  throw new AppError('unknown-job-type', `No handler performs jobs of the type "${type}".`, {
+    details: [
+      { field: '/type', issue: `is none of ${[...registry.keys()].join(', ')}`, value: type, location: 'body' },
+    ],
+  })
+}
+
+async function checkPayload(handler: RegisteredHandler, payload: unknown): Promise<void> {
+  const checked = await checkInput(handler, payload)
+  if ('value' in checked) return
+  throw new AppError('invalid-request', `The payload does not fit the type "${handler.type}".`, {
+    details: checked.issues.map(({ pointer, message }) => ({
+      field: `/payload${pointer}`,
+      issue: message,
+      location: 'body',
+    })),
+  })
+}
+
+/** Returns the origin, by which callbacks share a lane. */
+function checkCallbackUrl(callbackUrl: string, allow: EgressAllow): string {
+  const judged = judgeUrl(callbackUrl, allow)
+  if ('url' in judged) return judged.url.origin
+  throw new AppError('invalid-callback-url', judged.text, {
+    details: [{ field: '/callback_url', issue: judged.text, location: 'body' }],
+  })
+}
+
+function newJob(request: JobRequest, handler: RegisteredHandler, origin: string | null, clock: Clock): NewJob {
+  const createdAt = clock.now()
+  return {
+    id: clock.newId('job'),
+    tenantId: request.tenantId,
+    type: request.type,
+    priority: request.priority,
+    payload: JSON.stringify(request.payload),
+    metadata: request.metadata,
+    callbackUrl: request.callbackUrl,
+    callbackEvents: (request.callbackEvents ?? DEFAULT_CALLBACK_EVENTS).join(','),
+    callback: origin === null ? null : { origin, newEndpointId: clock.newId('ep') },
+    traceparent: request.traceparent,
+    createdAt,
+    runAt: Math.max(request.runAt ?? createdAt, createdAt),
+    deadlineAt: request.deadlineMs === null ? null : createdAt + request.deadlineMs,
+    timeoutMs: request.timeoutMs ?? handler.timeoutMs,
+    maxAttempts: request.maxAttempts ?? handler.maxAttempts,
+    resultTtlMs: request.resultTtlMs,
+  }
+}

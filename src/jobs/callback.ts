@@ -1,0 +1,41 @@
+import type { Clock } from '../clock.ts'
+import type { Job } from '../core/job.ts'
+import { type CallbackState, isoTime, jobJson, jsonWith } from '../core/job-view.ts'
+import type { NewCallback } from '../store/store.ts'
+
+/** Events about a job that its callback can ask for. */
+export const CALLBACK_EVENTS = ['job.started', 'job.progress', 'job.completed', 'job.failed', 'job.cancelled'] as const
+export type CallbackEvent = (typeof CALLBACK_EVENTS)[number]
+
+export const DEFAULT_CALLBACK_EVENTS: readonly CallbackEvent[] = ['job.completed', 'job.failed', 'job.cancelled']
+
+export interface CallbackSettings {
+  publicUrl: string
+  /** How long its delivery may wait for a lane that is not sent to, before it is given up. */
+  deliveryTtlMs: number
+}
+
+/**
+ * The event that tells a job's callback of its present state, null when nobody wants it.
+ * @param job As it will be stored together with the event
+ */
+export function callbackFor(
+  job: Job,
+  type: CallbackEvent,
+  settings: CallbackSettings,
+  clock: Clock,
+): NewCallback | null {
+  if (job.endpointId === null || !job.callbackEvents.split(',').includes(type)) return null
+  const deliveryId = clock.newId('dlv')
+  const createdAt = clock.now()
+  const state: CallbackState = { status: 'pending', deliveryId }
+  const data = jobJson(job, settings.publicUrl, state)
+  return {
+    eventId: clock.newId('evt'),
+    deliveryId,
+    type,
+    body: jsonWith({ type, timestamp: isoTime(createdAt) }, { data }),
+    createdAt,
+    expiresAt: createdAt + settings.deliveryTtlMs,
+  }
+}

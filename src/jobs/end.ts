@@ -1,0 +1,29 @@
+import type { Clock } from '../clock.ts'
+import type { FinishedStatus, Job, JobProblem, JsonText } from '../core/job.ts'
+import type { JobFinish } from '../store/store.ts'
+import { type CallbackSettings, callbackFor } from './callback.ts'
+
+export type JobEnd =
+  | { status: 'completed'; result: JsonText | null; resultFileId: string | null }
+  | { status: 'failed'; problem: JobProblem }
+  | { status: 'cancelled' }
+
+/** What is written when a job ends: its last state, and the event that tells of it. */
+export function finishOf(job: Job, end: JobEnd, settings: CallbackSettings, clock: Clock): JobFinish {
+  const state = {
+    status: end.status as FinishedStatus,
+    finishedAt: clock.now(),
+    progress: end.status === 'completed' ? 100 : job.progress,
+    message: job.message,
+    result: end.status === 'completed' ? end.result : null,
+    resultFileId: end.status === 'completed' ? end.resultFileId : null,
+    error: end.status === 'failed' ? problemJson(end.problem) : null,
+  }
+  return { ...state, callback: callbackFor({ ...job, ...state }, `job.${end.status}`, settings, clock) }
+}
+
+/** A job's problem as it is stored and shown. */
+export function problemJson(problem: JobProblem): JsonText {
+  const { retryable: _, ...shown } = problem
+  return JSON.stringify(shown)
+}

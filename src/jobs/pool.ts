@@ -1,0 +1,109 @@
+import type { Clock } from '../clock.ts'
+import type { Job } from '../core/job.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { BusinessEvents } from '../events.ts'
+import type { Registry } from '../handlers/registry.ts'
+import type { JobStore } from '../store/store.ts'
+import { type ProcessJob, RunAborted } from './process.ts'
+
+export interface PoolDependencies {
+  jobs: JobStore
+  engine: Engine
+  registry: Registry
+  process: ProcessJob
+  clock: Clock
+  events: BusinessEvents
+  workerId: string
+  /** Handlers running at once. */
+  concurrency: number
+}
+
+interface Run {
+  type: string
+  abort: AbortController
+  done: Promise<void>
+}
+
+const SWEEP_MS = 1000
+
+/** The worker: claims as many ready jobs as it has places for, and runs them. */
+export class JobPool {
+  readonly #deps: PoolDependencies
+  readonly #runs = new Map<string, Run>()
+  #lastTenant: string | null = null
+  #filling: Promise<void> | null = null
+  #fillAgain = false
+  /** The last claim found something, so there may be more. */
+  #hungry = false
+  #stopping = false
+
+  constructor(deps: PoolDependencies) {
+    this.#deps = deps
+  }
+
+  start(): void {
+    const { engine } = this.#deps
+    engine.onWake('jobs', () => void this.#fill())
+    engine.onWake('cancelled', (ids) => {
+      for (const id of ids) this.#runs.get(id)?.abort.abort(new RunAborted('cancelled'))
+    })
+    engine.every(SWEEP_MS, 'claiming jobs', () => this.#fill())
+  }
+
+  /** Takes no more jobs; gives those that run `graceMs`, then puts them back into the queue. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true
+    await this.#filling
+    const allDone = Promise.all([...this.#runs.values()].map((run) => run.done))
+    const enough = new AbortController()
+    await Promise.race([allDone, this.#deps.clock.sleep(graceMs, enough.signal).catch(() => {})])
+    enough.abort()
+    for (const run of this.#runs.values()) run.abort.abort(new RunAborted('shutdown'))
+    await allDone
+  }
+
+  /** One claim at a time; who calls meanwhile gets another round. */
+  #fill(): Promise<void> {
+    this.#fillAgain = true
+    this.#filling ??= this.#fillRounds().finally(() => {
+      this.#filling = null
+    })
+    return this.#filling
+  }
+
+  async #fillRounds(): Promise<void> {
+    try {
+      while (this.#fillAgain && !this.#stopping) {
+        this.#fillAgain = false
+        const claimed = await this.#claim()
+        this.#hungry = claimed > 0
+        if (claimed > 0) this.#fillAgain = true
+      }
+    } catch (error) {
+      // Nothing was claimed, or it is found as lost; the next sweep tries again.
+      this.#deps.events.taskFailed('claiming jobs', error)
+    }
+  }
+
+  async #claim(): Promise<number> {
+    const { jobs, registry, clock, workerId, concurrency } = this.#deps
+    const limit = concurrency - this.#runs.size
+    if (limit <= 0) return 0
+    const types = new Map([...registry.values()].map((handler) => [handler.type, handler.concurrency]))
+    for (const { type } of this.#runs.values()) types.set(type, (types.get(type) ?? 0) - 1)
+    const request = { workerId, now: clock.now(), limit, types, afterTenant: this.#lastTenant }
+    const claimed = await jobs.claim(request)
+    for (const job of claimed) this.#run(job)
+    this.#lastTenant = claimed.at(-1)?.tenantId ?? this.#lastTenant
+    return claimed.length
+  }
+
+  #run(job: Job): void {
+    const abort = new AbortController()
+    const done = this.#deps.process(job, abort).finally(() => {
+      this.#runs.delete(job.id)
+      if (this.#hungry && !this.#stopping) void this.#fill()
+    })
+    this.#runs.set(job.id, { type: job.type, abort, done })
+  }
+}

@@ -1,0 +1,197 @@
+import { Readable } from 'node:stream'
+import type { Clock } from '../clock.ts'
+import { deadlineExceeded, decideRun, type Job, type JobProblem } from '../core/job.ts'
+import type { Engine } from '../engine/engine.ts'
+import { StoreUnavailableError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
+import { problemOf } from '../handlers/define.ts'
+import type { Isolation, RunResult } from '../handlers/isolate.ts'
+import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
+import type { JobStore } from '../store/store.ts'
+import { type CallbackSettings, callbackFor } from './callback.ts'
+import { finishOf, type JobEnd, problemJson } from './end.ts'
+import { type ContextDependencies, handlerContext } from './handler-context.ts'
+import { ProgressKeeper } from './progress.ts'
+
+/** Why a run is ended from outside. */
+export class RunAborted extends Error {
+  readonly why: 'cancelled' | 'lost' | 'timeout' | 'deadline' | 'shutdown'
+  constructor(why: RunAborted['why']) {
+    super(`the run was ended: ${why}`)
+    this.name = 'RunAborted'
+    this.why = why
+  }
+}
+
+export interface ProcessDependencies extends ContextDependencies {
+  jobs: JobStore
+  registry: Registry
+  isolation: Isolation
+  engine: Engine
+  clock: Clock
+  events: BusinessEvents
+  callbacks: CallbackSettings
+}
+
+/** Performs one claimed job and stores what came of it. Never rejects. `abort` ends it early, with a RunAborted. */
+export type ProcessJob = (job: Job, abort: AbortController) => Promise<void>
+
+/** A result larger than this is stored as a file (claim check, CONTRACT §3). */
+const MAX_INLINE_RESULT_BYTES = 256 * 1024
+const MAX_RETRY_PAUSE_MS = 5000
+
+export function jobProcessor(deps: ProcessDependencies): ProcessJob {
+  const { clock, events } = deps
+  return async (job, abort) => {
+    const startedAt = clock.now()
+    const ended = new AbortController()
+    const keeper = progressKeeper(job, abort, ended.signal, deps)
+    void limitTime(job, abort, ended.signal, clock)
+    try {
+      await announceStart(job, deps)
+      const result = await perform(job, keeper, abort.signal, deps)
+      ended.abort()
+      const latest = { ...job, progress: keeper.progress, message: keeper.message }
+      const outcome = await settle(latest, result, abort.signal, deps)
+      const problem = 'problem' in result ? result.problem : null
+      events.jobRunEnded(job, { outcome, durationMs: clock.now() - startedAt, problem })
+    } catch (error) {
+      ended.abort()
+      events.taskFailed(`job ${job.id}`, error)
+    }
+  }
+}
+
+/** Ends the run at its timeout or the job's deadline, whichever is first. */
+async function limitTime(job: Job, abort: AbortController, ended: AbortSignal, clock: Clock): Promise<void> {
+  const untilDeadline = job.deadlineAt === null ? Number.POSITIVE_INFINITY : job.deadlineAt - clock.now()
+  const limit = Math.max(0, Math.min(job.timeoutMs, untilDeadline))
+  await clock.sleep(limit, ended).catch(() => {})
+  if (!ended.aborted) abort.abort(new RunAborted(untilDeadline <= job.timeoutMs ? 'deadline' : 'timeout'))
+}
+
+function progressKeeper(job: Job, abort: AbortController, ended: AbortSignal, deps: ProcessDependencies) {
+  const { jobs, callbacks, clock, engine, events } = deps
+  const keeper: ProgressKeeper = new ProgressKeeper(
+    job,
+    async () => {
+      const { progress, message } = keeper
+      const callback = callbackFor({ ...job, progress, message }, 'job.progress', callbacks, clock)
+      try {
+        const held = await jobs.progress(job, { progress, message, callback })
+        if (!held) abort.abort(new RunAborted('lost'))
+        else if (callback !== null && job.endpointId !== null) engine.wake('lanes', [job.endpointId])
+      } catch (error) {
+        events.taskFailed('storing progress', error)
+      }
+    },
+    clock,
+    AbortSignal.any([abort.signal, ended]),
+  )
+  return keeper
+}
+
+async function announceStart(job: Job, deps: ProcessDependencies): Promise<void> {
+  const { jobs, callbacks, clock, engine } = deps
+  if (job.attempt > 1 || job.lostRuns > 0) return
+  const callback = callbackFor(job, 'job.started', callbacks, clock)
+  if (callback === null) return
+  await persist(() => jobs.progress(job, { progress: job.progress, message: job.message, callback }), deps)
+  engine.wake('lanes', [job.endpointId as string])
+}
+
+/** Runs the handler until it ends or the signal is aborted; a handler that ignores the signal is left behind. */
+async function perform(job: Job, keeper: ProgressKeeper, signal: AbortSignal, deps: ProcessDependencies) {
+  const handler = deps.registry.get(job.type) as RegisteredHandler
+  const progress = (percent: number, message?: string) => keeper.report(percent, message)
+  const aborted = new Promise<RunResult>((resolve) => {
+    const end = () => resolve({ problem: abortProblem(signal, job) })
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end, { once: true })
+  })
+  const run = async (): Promise<RunResult> => {
+    try {
+      const checked = await checkInput(handler, JSON.parse(job.payload))
+      if ('issues' in checked) return { problem: inputProblem(checked.issues) }
+      const context = handlerContext(job, checked.value, signal, progress, deps)
+      if (handler.isolation !== null) return await deps.isolation.run(handler, context)
+      return { value: await handler.definition.run(context) }
+    } catch (error) {
+      return { problem: problemOf(error) }
+    }
+  }
+  return Promise.race([aborted, run()])
+}
+
+/** The handler's schema became stricter since the job was accepted. */
+function inputProblem(issues: { pointer: string; message: string }[]): JobProblem {
+  const detail = issues.map(({ pointer, message }) => `${pointer || '/'}: ${message}`).join('; ')
+  return { code: 'invalid_payload', title: 'The payload no longer fits', detail, status: 422, retryable: false }
+}
+
+function abortProblem(signal: AbortSignal, job: Job): JobProblem {
+  const why = signal.reason instanceof RunAborted ? signal.reason.why : 'shutdown'
+  if (why === 'deadline') return deadlineExceeded
+  const detail =
+    why === 'timeout' ? `The run took longer than ${job.timeoutMs / 1000} s.` : `The run was ended: ${why}.`
+  return { code: why, title: 'The run was ended', detail, status: 504, retryable: true }
+}
+
+/** Stores what came of the run; returns it in a word for the log. */
+async function settle(job: Job, result: RunResult, signal: AbortSignal, deps: ProcessDependencies): Promise<string> {
+  const why = signal.reason instanceof RunAborted ? signal.reason.why : null
+  if (why === 'cancelled' || why === 'lost') return why
+  const { jobs, clock } = deps
+  if (why === 'shutdown') {
+    await persist(() => jobs.release(job, false), deps)
+    return 'released'
+  }
+  const end = 'problem' in result ? { problem: result.problem } : await storeResult(job, result.value, deps)
+  if ('problem' in end) {
+    const { problem } = end
+    const decision = decideRun(job, problem, clock.now(), clock.random())
+    if (decision.next === 'retry') {
+      const kept = await persist(() => jobs.retry(job, decision.dueAt, problemJson(problem)), deps)
+      return kept ? 'retry' : 'lost'
+    }
+    return finish(job, { status: 'failed', problem }, deps)
+  }
+  return finish(job, end, deps)
+}
+
+async function finish(job: Job, end: JobEnd, deps: ProcessDependencies): Promise<string> {
+  const { jobs, callbacks, clock, engine } = deps
+  const finished = await persist(() => jobs.finish(job, finishOf(job, end, callbacks, clock)), deps)
+  if (finished === null) return 'lost'
+  if (finished.endpointId !== null) engine.wake('lanes', [finished.endpointId])
+  return finished.status
+}
+
+type StoredResult = Extract<JobEnd, { status: 'completed' }> | { problem: JobProblem }
+
+async function storeResult(job: Job, value: unknown, { files }: ProcessDependencies): Promise<StoredResult> {
+  try {
+    const json = JSON.stringify(value) ?? 'null'
+    const bytes = Buffer.from(json)
+    if (bytes.length <= MAX_INLINE_RESULT_BYTES) return { status: 'completed', result: json, resultFileId: null }
+    const owner = { tenantId: job.tenantId, jobId: job.id, contentType: 'application/json' }
+    const file = await files.save(owner, Readable.from([bytes]))
+    return { status: 'completed', result: null, resultFileId: file.id }
+  } catch (error) {
+    const problem = problemOf(error)
+    return { problem: { ...problem, code: 'result_not_stored', title: 'The result cannot be stored' } }
+  }
+}
+
+/** The work is done: while the database takes no writes, its outcome is kept and written as soon as it does. */
+async function persist<T>(write: () => Promise<T>, { clock, events }: ProcessDependencies): Promise<T> {
+  for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_PAUSE_MS)) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      events.taskFailed('storing the end of a run', error)
+      await clock.sleep(pauseMs)
+    }
+  }
+}
