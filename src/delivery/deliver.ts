@@ -1,0 +1,115 @@
+import type { Clock } from '../clock.ts'
+import {
+  type Decision,
+  type DeliveryPolicy,
+  decideLane,
+  decideNext,
+  fingerprint,
+  isSuccess,
+  type Outcome,
+} from '../core/delivery.ts'
+import type { EgressClient, EgressRequest, EgressResult } from '../egress/client.ts'
+import { StoreUnavailableError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
+import type { Attempt, AttemptRecord, ClaimedDelivery, DeliveryStore } from '../store/store.ts'
+import { prepareRequest } from './prepare.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+export interface DeliverDependencies {
+  deliveries: DeliveryStore
+  egress: EgressClient
+  signingKeys: SigningKeys
+  policy: DeliveryPolicy
+  attemptTimeoutMs: number
+  clock: Clock
+  events: BusinessEvents
+}
+
+/** What the lane learns of an attempt. */
+export interface AttemptResult {
+  success: boolean
+}
+
+/** Makes one attempt of a claimed delivery: prepare → send → decide → record. */
+export type Deliver = (delivery: ClaimedDelivery, growLane: () => boolean) => Promise<AttemptResult>
+
+const MAX_RETRY_PAUSE_MS = 5000
+
+export function deliverer(deps: DeliverDependencies): Deliver {
+  const { egress, policy, attemptTimeoutMs, clock, events } = deps
+  return async (delivery, growLane) => {
+    const keys = await deps.signingKeys(delivery.tenantId)
+    const maxAttempts = policy.waitsMs.length + 1
+    const request = prepareRequest(delivery, keys, maxAttempts, attemptTimeoutMs, Date.now())
+    const startedAt = clock.now()
+    const result = await egress.send(request)
+    const now = clock.now()
+    const decision = decideNext(delivery, result.outcome, policy, now, clock.random())
+    const success = decision.next === 'delivered'
+    const recorded = await record(
+      {
+        delivery,
+        decision,
+        attempt: attemptRow(delivery, request, result, decision, startedAt, now),
+        now,
+        deadLetterId: clock.newId('dead'),
+        fingerprint: success ? '' : fingerprint(decision, statusOf(result.outcome)),
+        lane: decideLane(result.outcome, now),
+        growLane: success && growLane(),
+      },
+      deps,
+    )
+    const { outcome, phases, remoteAddress } = result
+    if (recorded) events.attemptEnded({ delivery, outcome, decision, phases, remoteAddress })
+    else events.attemptSuperseded(delivery)
+    return { success }
+  }
+}
+
+/** The receiver has answered: while the database takes no writes, the outcome is kept, for as long as the claim lasts. */
+async function record(record: AttemptRecord, deps: DeliverDependencies): Promise<boolean> {
+  const { deliveries, clock, events } = deps
+  for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_PAUSE_MS)) {
+    try {
+      return await deliveries.record(record)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error
+      events.taskFailed('recording an attempt', error)
+      await clock.sleep(pauseMs)
+    }
+  }
+}
+
+function attemptRow(
+  delivery: ClaimedDelivery,
+  request: EgressRequest,
+  { outcome, phases, remoteAddress, body, truncated }: EgressResult,
+  decision: Decision,
+  startedAt: number,
+  now: number,
+): Attempt {
+  const answered = outcome.kind === 'answer'
+  const failure = decision.next === 'delivered' ? null : decision
+  return {
+    deliveryId: delivery.id,
+    claimNo: delivery.claimNo,
+    number: delivery.attempts,
+    outcome: answered && isSuccess(outcome.status) ? 'delivered' : 'failed',
+    startedAt,
+    durationMs: now - startedAt,
+    phases: JSON.stringify(phases),
+    remoteAddress,
+    requestHeaders: JSON.stringify(request.headers),
+    status: statusOf(outcome),
+    responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
+    responseBody: answered ? body : null,
+    responseTruncated: truncated ? 1 : 0,
+    errorClass: failure?.errorClass ?? null,
+    error: failure?.error ?? (answered ? outcome.note : null),
+    nextAttemptAt: decision.next === 'retry' ? decision.dueAt : null,
+  }
+}
+
+function statusOf(outcome: Outcome): number | null {
+  return outcome.kind === 'answer' ? outcome.status : null
+}

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import { sign } from '../core/signature.ts'
+import { childSpan } from '../core/trace.ts'
+import type { EgressRequest } from '../egress/client.ts'
+import type { ClaimedDelivery } from '../store/store.ts'
+import { VERSION } from '../version.ts'
+
+/** At most this much of a receiver's answer is read (CONTRACT §4). */
+const MAX_RESPONSE_BYTES = 16 * 1024
+
+/**
+ * The request of one attempt: the event's bytes as they were fixed, signed for now.
+ * @param wallClockMs Receivers compare it with their own clocks, so it is the host's and not the injected one
+ */
+export function prepareRequest(
+  delivery: ClaimedDelivery,
+  keys: readonly Buffer[],
+  maxAttempts: number,
+  timeoutMs: number,
+  wallClockMs: number,
+): EgressRequest {
+  const timestamp = Math.floor(wallClockMs / 1000)
+  return {
+    method: 'POST',
+    url: delivery.url,
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': `Posthorn/${VERSION}`,
+      'webhook-id': delivery.eventId,
+      'webhook-timestamp': String(timestamp),
+      'webhook-signature': sign(keys, delivery.eventId, timestamp, delivery.body),
+      'webhook-attempt': String(delivery.attempts),
+      'webhook-max-attempts': String(maxAttempts),
+      ...(delivery.replays > 0 ? { 'webhook-replay': 'true' } : {}),
+      traceparent: childSpan(delivery.traceparent, randomHex),
+    },
+    body: delivery.body,
+    timeoutMs,
+    maxBytes: MAX_RESPONSE_BYTES,
+  }
+}
+
+export function randomHex(digits: number): string {
+  return randomBytes(Math.ceil(digits / 2))
+    .toString('hex')
+    .slice(0, digits)
+}

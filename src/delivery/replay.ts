@@ -1,0 +1,56 @@
+import type { Clock } from '../clock.ts'
+import type { Engine } from '../engine/engine.ts'
+import { AppError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
+import type { ApiKey, DeliveryStore, DeliveryView } from '../store/store.ts'
+
+export interface ReplayDependencies {
+  deliveries: DeliveryStore
+  engine: Engine
+  clock: Clock
+  events: BusinessEvents
+  /** How long the replay may wait for a lane that is not sent to. */
+  deliveryTtlMs: number
+}
+
+/** Who asks for which delivery. Admins reach all tenants and are audited. */
+export interface ReplayOrder {
+  deliveryId: string
+  caller: ApiKey
+  requestId: string
+  enable: boolean
+}
+
+export type Replay = (order: ReplayOrder) => Promise<DeliveryView>
+
+/** Sends a delivery again that was delivered or is dead; while a replay runs, asking again changes nothing. */
+export function replayer({ deliveries, engine, clock, events, deliveryTtlMs }: ReplayDependencies): Replay {
+  return async ({ deliveryId, caller, requestId, enable }) => {
+    const now = clock.now()
+    const admin = caller.role === 'admin'
+    const target = { action: 'delivery.replay', target: deliveryId, requestId }
+    const replayed = await deliveries.replay({
+      deliveryId,
+      tenantId: caller.tenantId,
+      now,
+      expiresAt: now + deliveryTtlMs,
+      by: caller.id,
+      enable,
+      audit: admin ? { id: clock.newId('aud'), at: now, actor: caller.id, ...target } : null,
+    })
+    switch (replayed.kind) {
+      case 'not_found':
+        throw new AppError('not-found', 'There is no such delivery.')
+      case 'pending':
+        throw new AppError('delivery-pending', 'The delivery has not ended yet; it is still going to be sent.')
+      case 'endpoint_disabled':
+        throw new AppError('endpoint-disabled', 'The endpoint is disabled, so the replay would be held.')
+      case 'replaying':
+        if (replayed.fresh) {
+          events.deliveryReplayed({ deliveryId, by: caller.id, role: caller.role, requestId })
+          engine.wake('lanes', [replayed.delivery.endpointId])
+        }
+        return replayed.delivery
+    }
+  }
+}
