@@ -1,0 +1,196 @@
+import { z } from 'zod'
+import { decodeSecret } from './core/signature.ts'
+import { type EgressAllow, parseEgressAllow } from './egress/judge.ts'
+import { EX_CONFIG, StartError } from './errors.ts'
+
+/** What the service needs to know to start. Durations in ms. */
+export interface Config {
+  host: string
+  /** 0 picks a free one. */
+  port: number
+  /** Base of every absolute link, without a slash at the end; null: from host and port. */
+  publicUrl: string | null
+  /** Path of the embedded database. */
+  databasePath: string
+  roles: ReadonlySet<Role>
+  /** Folder or module with the operator's handlers. */
+  handlers: string | null
+  jobConcurrency: number
+  deliveryConcurrency: number
+  /** Waits after the 1st, 2nd … failed attempt of a delivery. */
+  retryWaitsMs: readonly number[]
+  attemptTimeoutMs: number
+  graceMs: number
+  egressAllow: EgressAllow
+  /** How long deliveries of a lane that is not sent to are kept waiting, after their schedule. */
+  retentionMs: number
+  filesPath: string
+  requireIdempotencyKey: boolean
+  logLevel: LogLevel
+}
+
+/** What must not be logged. All optional: what is missing is made at the first start. */
+export interface Secrets {
+  apiKey: string | null
+  adminKey: string | null
+  signingSecret: string | null
+  /** Key id → 32 bytes; the first one encrypts. Null: a key file beside the embedded database. */
+  encryptionKeys: ReadonlyMap<string, Buffer> | null
+}
+
+const ROLES = ['api', 'worker', 'dispatcher'] as const
+export type Role = (typeof ROLES)[number]
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+const duration = z.string().transform((text, context) => parseDuration(text) ?? fail(context, DURATION_HINT))
+const DURATION_HINT = 'is not a duration such as 250ms, 15s, 5m, 2h or 7d'
+
+const durations = z.string().transform((text, context) => {
+  const waits = text.split(',').map((part) => parseDuration(part.trim()))
+  return waits.every((wait) => wait !== null) ? (waits as number[]) : fail(context, 'is not a list like 5s,5m,30m')
+})
+
+const count = (min: number, max: number) =>
+  z.string().transform((text, context) => {
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max ? value : fail(context, `is not a whole number from ${min} to ${max}`)
+  })
+
+const filePath = z
+  .string()
+  .transform((text, context) =>
+    /^file:./.test(text) ? text.slice('file:'.length) : fail(context, 'must be of the form file:./path'),
+  )
+
+const publicUrl = z.string().transform((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
+    return fail(context, 'is not an http or https URL without user name, query and fragment')
+  }
+  return url.href.replace(/\/+$/, '')
+})
+
+const roles = z.string().transform((text, context) => {
+  const names = text.split(',').map((name) => name.trim())
+  const unknown = names.filter((name) => !(ROLES as readonly string[]).includes(name))
+  if (unknown.length > 0) return fail(context, `has the unknown role "${unknown[0]}"; there are ${ROLES.join(', ')}`)
+  return new Set(names as Role[])
+})
+
+const egressAllow = z.string().transform((text, context) => {
+  try {
+    return parseEgressAllow(text)
+  } catch (error) {
+    return fail(context, (error as Error).message)
+  }
+})
+
+const key = z.string().refine((text) => /^[\x21-\x7e]{32,}$/.test(text), 'must have 32 or more visible characters')
+
+const encryptionKeys = z.string().transform((text, context) => {
+  const keys = new Map<string, Buffer>()
+  for (const part of text.split(',')) {
+    const [, id, encoded] = /^\s*([A-Za-z0-9_-]+):([A-Za-z0-9+/]+=*)\s*$/.exec(part) ?? []
+    const bytes = Buffer.from(encoded ?? '', 'base64')
+    if (id === undefined || bytes.length !== 32) return fail(context, 'must be id:base64 of 32 bytes, id:base64 …')
+    keys.set(id, bytes)
+  }
+  return keys as ReadonlyMap<string, Buffer>
+})
+
+const Environment = z.object({
+  POSTHORN_HOST: z.string().default('127.0.0.1'),
+  POSTHORN_PORT: count(0, 65_535).prefault('8080'),
+  POSTHORN_PUBLIC_URL: publicUrl.optional(),
+  POSTHORN_DATABASE_URL: filePath.prefault('file:./data/posthorn.db'),
+  POSTHORN_ROLES: roles.prefault(ROLES.join(',')),
+  POSTHORN_HANDLERS: z.string().optional(),
+  POSTHORN_JOB_CONCURRENCY: count(1, 10_000).prefault('64'),
+  POSTHORN_DELIVERY_CONCURRENCY: count(1, 100_000).prefault('1024'),
+  POSTHORN_RETRY_SCHEDULE: durations.prefault('5s,5m,30m,2h,5h,10h,14h,20h,24h'),
+  POSTHORN_ATTEMPT_TIMEOUT: duration.prefault('15s'),
+  POSTHORN_GRACE: duration.prefault('25s'),
+  POSTHORN_EGRESS_ALLOW: egressAllow.prefault(''),
+  POSTHORN_RETENTION: duration.prefault('30d'),
+  POSTHORN_FILES: filePath.prefault('file:./data/files'),
+  POSTHORN_REQUIRE_IDEMPOTENCY_KEY: z.enum(['true', 'false'], 'is neither true nor false').prefault('false'),
+  POSTHORN_LOG: z.enum(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`).prefault('info'),
+  POSTHORN_API_KEY: key.optional(),
+  POSTHORN_ADMIN_KEY: key.optional(),
+  POSTHORN_SIGNING_SECRET: z
+    .string()
+    .refine((text) => decodeSecret(text) !== null, 'must be whsec_ and base64 of 24 to 64 bytes')
+    .optional(),
+  POSTHORN_ENCRYPTION_KEYS: encryptionKeys.optional(),
+})
+
+/**
+ * Reads the configuration from environment variables. A variable that is set but empty counts as not set.
+ * @throws StartError that names every mistake at once
+ */
+export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Config; secrets: Secrets } {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = Environment.safeParse(given)
+  const mistakes = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(describe)
+  if (!parsed.success || mistakes.length > 0) {
+    throw new StartError(['The configuration has mistakes; nothing was started:', ...mistakes].join('\n  '), EX_CONFIG)
+  }
+  const e = parsed.data
+  return {
+    config: {
+      host: e.POSTHORN_HOST,
+      port: e.POSTHORN_PORT,
+      publicUrl: e.POSTHORN_PUBLIC_URL ?? null,
+      databasePath: e.POSTHORN_DATABASE_URL,
+      roles: e.POSTHORN_ROLES,
+      handlers: e.POSTHORN_HANDLERS ?? null,
+      jobConcurrency: e.POSTHORN_JOB_CONCURRENCY,
+      deliveryConcurrency: e.POSTHORN_DELIVERY_CONCURRENCY,
+      retryWaitsMs: e.POSTHORN_RETRY_SCHEDULE,
+      attemptTimeoutMs: e.POSTHORN_ATTEMPT_TIMEOUT,
+      graceMs: e.POSTHORN_GRACE,
+      egressAllow: e.POSTHORN_EGRESS_ALLOW,
+      retentionMs: e.POSTHORN_RETENTION,
+      filesPath: e.POSTHORN_FILES,
+      requireIdempotencyKey: e.POSTHORN_REQUIRE_IDEMPOTENCY_KEY === 'true',
+      logLevel: e.POSTHORN_LOG,
+    },
+    secrets: {
+      apiKey: e.POSTHORN_API_KEY ?? null,
+      adminKey: e.POSTHORN_ADMIN_KEY ?? null,
+      signingSecret: e.POSTHORN_SIGNING_SECRET ?? null,
+      encryptionKeys: e.POSTHORN_ENCRYPTION_KEYS ?? null,
+    },
+  }
+}
+
+function crossChecks(e: z.infer<typeof Environment>): string[] {
+  const mistakes: string[] = []
+  if (e.POSTHORN_GRACE <= e.POSTHORN_ATTEMPT_TIMEOUT) {
+    mistakes.push('POSTHORN_GRACE must be longer than POSTHORN_ATTEMPT_TIMEOUT, so that attempts can end')
+  }
+  if (e.POSTHORN_API_KEY !== undefined && e.POSTHORN_API_KEY === e.POSTHORN_ADMIN_KEY) {
+    mistakes.push('POSTHORN_API_KEY and POSTHORN_ADMIN_KEY must differ: one key has one role')
+  }
+  return mistakes
+}
+
+/** Values of secrets are never repeated in a message. */
+function describe(issue: z.core.$ZodIssue): string {
+  return `${String(issue.path[0])} ${issue.message}`
+}
+
+function parseDuration(text: string): number | null {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
+  const ms = Math.round(Number(amount) * (UNITS_MS[unit ?? ''] ?? Number.NaN))
+  return Number.isSafeInteger(ms) ? ms : null
+}
+
+function fail(context: z.core.$RefinementCtx, message: string): never {
+  context.addIssue({ code: 'custom', message })
+  return z.NEVER
+}

@@ -1,0 +1,94 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Clock } from './clock.ts'
+import type { Secrets } from './config.ts'
+import { newSecret } from './core/signature.ts'
+import { signingSecretPlace } from './delivery/signing-keys.ts'
+import { hashApiKey, newApiKey, type Sealer } from './secrets.ts'
+import type { ApiKey, KeyRole, TenantStore } from './store/store.ts'
+
+const DEFAULT_TENANT = 'default'
+
+/** What the first start made. Shown once, and nowhere to be found afterwards. */
+export interface FirstRun {
+  apiKey: string | null
+  adminKey: string | null
+  signingSecret: string | null
+}
+
+export interface FirstRunDependencies {
+  tenants: TenantStore
+  sealer: Sealer
+  clock: Clock
+  /** Called before anything is stored, so that no key exists that nobody has seen. */
+  show: (made: FirstRun) => void
+}
+
+/**
+ * Makes the tenant `default` with its keys when there is none; keys and secrets given by the operator
+ * take the place of those of the last start.
+ */
+export async function ensureDefaultTenant(secrets: Secrets, deps: FirstRunDependencies): Promise<void> {
+  const { tenants, sealer, clock, show } = deps
+  const known = await tenants.findTenantByName(DEFAULT_TENANT)
+  const made: FirstRun = {
+    apiKey: known || secrets.apiKey ? null : newApiKey('phc'),
+    adminKey: known || secrets.adminKey ? null : newApiKey('pha'),
+    signingSecret: known || secrets.signingSecret ? null : newSecret(),
+  }
+  if (made.apiKey || made.adminKey || made.signingSecret) show(made)
+  const tenantId = known?.id ?? clock.newId('ten')
+  const signingSecret = secrets.signingSecret ?? made.signingSecret
+  const apiKey = secrets.apiKey ?? made.apiKey
+  const adminKey = secrets.adminKey ?? made.adminKey
+  const source = (given: string | null) => (given === null ? 'first start' : 'environment')
+  if (apiKey) await tenants.replaceKey(keyRow(apiKey, tenantId, 'client', source(secrets.apiKey), clock))
+  if (adminKey) await tenants.replaceKey(keyRow(adminKey, null, 'admin', source(secrets.adminKey), clock))
+  // Last, since it is what says that the first start is over.
+  if (signingSecret) {
+    const sealed = sealer.seal(signingSecret, signingSecretPlace(tenantId))
+    await tenants.saveTenant({ id: tenantId, name: DEFAULT_TENANT, signingSecret: sealed, createdAt: clock.now() })
+  }
+}
+
+function keyRow(key: string, tenantId: string | null, role: KeyRole, name: string, clock: Clock): ApiKey {
+  return {
+    id: clock.newId('key'),
+    tenantId,
+    role,
+    name,
+    hash: hashApiKey(key),
+    prefix: key.slice(0, 4),
+    lastFour: key.slice(-4),
+    createdAt: clock.now(),
+    revokedAt: null,
+  }
+}
+
+/** The text that is shown at the first start. */
+export function firstRunText(made: FirstRun, publicUrl: string): string {
+  const lines = ['This is the first start. Keep these; they are not shown again:', '']
+  if (made.apiKey) lines.push(`  API key         ${made.apiKey}`)
+  if (made.adminKey) lines.push(`  admin key       ${made.adminKey}`)
+  if (made.signingSecret) lines.push(`  signing secret  ${made.signingSecret}`)
+  if (made.apiKey) lines.push('', 'Submit a first job:', '', exampleCurl(made.apiKey, publicUrl))
+  return `${lines.join('\n')}\n`
+}
+
+function exampleCurl(apiKey: string, publicUrl: string): string {
+  return `curl -i ${publicUrl}/v1/jobs \\
+  -H 'Authorization: Bearer ${apiKey}' \\
+  -H 'Content-Type: application/json' -H 'Prefer: respond-async' -H 'Idempotency-Key: first-job' \\
+  -d '{"type": "echo", "payload": {"hello": "world", "delay_ms": 500}}'`
+}
+
+/** Writes the text beside the database, readable by its owner only. Returns the path. */
+export function writeFirstRun(text: string, databasePath: string): string {
+  const path = join(dirname(databasePath), 'first-run.txt')
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const file = openSync(path, 'w', 0o600)
+  writeSync(file, text)
+  fsyncSync(file)
+  closeSync(file)
+  return path
+}

@@ -1,0 +1,75 @@
+import { z } from '@hono/zod-openapi'
+import type { Replay } from '../../delivery/replay.ts'
+import type { DeliveryStore } from '../../store/store.ts'
+import { deadLetterView, deliveryView } from '../delivery-view.ts'
+import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from '../lists.ts'
+import type { AddOperation, CalledInput } from '../operation.ts'
+import { JSON_TYPE, notFound } from '../problem.ts'
+import { DEAD_REASONS, DeadLetterSchema, DeliverySchema, IdParams, json } from '../schemas.ts'
+
+export interface DeadLetterRoutes {
+  deliveries: DeliveryStore
+  replay: Replay
+  publicUrl: string
+}
+
+const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }
+const tag = 'Admin'
+const EnableQuery = z.object({
+  enable: z.enum(['true', 'false']).optional().openapi({ description: 'Enable a disabled endpoint first.' }),
+})
+
+/** What admins do with deliveries that were given up, of all tenants. */
+export function deadLetterRoutes(add: AddOperation, { deliveries, replay, publicUrl }: DeadLetterRoutes): void {
+  type ReplayInput = CalledInput<undefined, typeof EnableQuery, typeof IdParams>
+  const replayResponse = async ({ c, caller, query }: ReplayInput, deliveryId: string) => {
+    const order = { deliveryId, caller, requestId: String(c.get('requestId')), enable: query.enable === 'true' }
+    return c.body(JSON.stringify(deliveryView(await replay(order), publicUrl)), 202, HEADERS)
+  }
+  add(
+    {
+      method: 'get',
+      path: '/v1/admin/dead-letters',
+      tag,
+      role: 'admin',
+      summary: 'List dead letters, the newest first',
+      query: z.object({
+        tenant_id: z.string().optional(),
+        endpoint_id: z.string().optional(),
+        reason: z.enum(DEAD_REASONS).optional(),
+        fingerprint: z.string().optional(),
+        after: timeParameter,
+        before: timeParameter,
+        ...pageParameters,
+      }),
+      responses: { 200: listOf(DeadLetterSchema, 'A page of dead letters') },
+    },
+    async ({ c, query }) => {
+      const page = pageOf(query)
+      const { tenant_id: tenantId, endpoint_id: endpointId, reason, fingerprint, after, before } = query
+      const found = await deliveries.deadLetters({ tenantId, endpointId, reason, fingerprint, after, before }, page)
+      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deadLetterView(one, publicUrl)) }))
+      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, HEADERS)
+    },
+  )
+  const replayable = {
+    method: 'post',
+    tag,
+    role: 'admin',
+    params: IdParams,
+    query: EnableQuery,
+    responses: { 202: json(DeliverySchema, 'Being sent') },
+  } as const
+  add(
+    { ...replayable, path: '/v1/admin/dead-letters/{id}/replay', summary: 'Replay the delivery of a dead letter' },
+    async (input) => {
+      const letter = await deliveries.deadLetter(input.params.id)
+      if (letter === null) throw notFound()
+      return replayResponse(input, letter.deliveryId)
+    },
+  )
+  add(
+    { ...replayable, path: '/v1/admin/deliveries/{id}/replay', summary: 'Replay a delivery of any tenant' },
+    (input) => replayResponse(input, input.params.id),
+  )
+}

@@ -1,0 +1,102 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { HTTPException } from 'hono/http-exception'
+import type { Clock } from '../clock.ts'
+import { AppError, StoreUnavailableError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
+import { docsPage } from '../ui/docs.ts'
+import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
+import type { Authenticate } from './auth.ts'
+import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
+import { fileRoutes } from './files.ts'
+import { type JobRoutes, jobRoutes } from './jobs.ts'
+import { openApiDocument } from './openapi.ts'
+import { operationAdder } from './operation.ts'
+import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
+import { resultRoutes } from './results.ts'
+import { type ReadyCheck, systemRoutes } from './system.ts'
+
+export type AppDependencies = JobRoutes &
+  DeliveryRoutes &
+  DeadLetterRoutes & {
+    authenticate: Authenticate
+    checks: Readonly<Record<string, ReadyCheck>>
+    clock: Clock
+    events: BusinessEvents
+  }
+
+/** A client may name its request; whatever else it sends is not put into logs and headers. */
+const REQUEST_ID = /^[\w.-]{1,128}$/
+const RETRY_AFTER_S = '5'
+
+/** The HTTP API: every answer of it that is not a success is a problem document. */
+export function createApp(deps: AppDependencies): OpenAPIHono {
+  const { publicUrl } = deps
+  const app = new OpenAPIHono()
+  app.use(async (c, next) => {
+    const given = c.req.header('x-request-id') ?? ''
+    const requestId = REQUEST_ID.test(given) ? given : deps.clock.newId('req')
+    c.set('requestId' as never, requestId as never)
+    c.header('x-request-id', requestId)
+    await next()
+  })
+  const add = operationAdder(app, deps.authenticate)
+  systemRoutes(add, deps.checks)
+  jobRoutes(add, deps)
+  resultRoutes(add, deps)
+  deliveryRoutes(add, deps)
+  fileRoutes(add, deps.files, publicUrl)
+  deadLetterRoutes(add, deps)
+  addDocuments(app, publicUrl)
+  refuseOtherMethods(app, publicUrl)
+  app.notFound((c) => problemResponse(c, notFound(), publicUrl))
+  app.onError((error, c) => problemResponse(c, asAppError(error, deps.events), publicUrl))
+  return app
+}
+
+function addDocuments(app: OpenAPIHono, publicUrl: string): void {
+  const document = openApiDocument(app, publicUrl)
+  const json = JSON.stringify(document)
+  const html = docsPage(document)
+  app.get('/openapi.json', (c) => c.body(json, 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-cache' }))
+  app.get('/docs', (c) =>
+    c.body(html, 200, {
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-cache',
+      'content-security-policy':
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+      'x-content-type-options': 'nosniff',
+    }),
+  )
+}
+
+/** RFC 9110 §15.5.6: a URL that exists says which methods it has. */
+function refuseOtherMethods(app: OpenAPIHono, publicUrl: string): void {
+  const byPath = Map.groupBy(
+    app.routes.filter(({ method }) => method !== 'ALL'),
+    ({ path }) => path,
+  )
+  for (const [path, routes] of byPath) {
+    const methods = new Set(routes.map(({ method }) => method))
+    if (methods.has('GET')) methods.add('HEAD')
+    const allow = [...methods].join(', ')
+    app.all(path, (c) => {
+      const error = new AppError('method-not-allowed', `${c.req.method} is not possible here, only ${allow}.`, {
+        headers: { allow },
+      })
+      return problemResponse(c, error, publicUrl)
+    })
+  }
+}
+
+/** What a client is told of any failure. What it did not cause is reported to us, not to it. */
+function asAppError(error: Error, events: BusinessEvents): AppError {
+  if (error instanceof AppError) return error
+  if (error instanceof HTTPException && error.status < 500) return new AppError('malformed-request', error.message)
+  events.taskFailed('answering a request', error)
+  if (error instanceof StoreUnavailableError) {
+    return new AppError('unavailable', 'The database takes no writes at the moment; nothing was stored.', {
+      headers: { 'retry-after': RETRY_AFTER_S },
+    })
+  }
+  return new AppError('internal-error', 'The request failed for a reason that lies with the service.')
+}

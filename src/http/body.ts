@@ -1,0 +1,86 @@
+import type { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { AppError, type ProblemDetail } from '../errors.ts'
+
+const MAX_DEPTH = 64
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The raw body, refused as soon as it is known to be too large. */
+export async function readBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
+  const length = c.req.header('content-length')
+  if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes)
+  if (length !== undefined) return new Uint8Array(await c.req.arrayBuffer())
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.length
+    if (size > maxBytes) throw tooLarge(maxBytes)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+export function requireJson(c: Context): void {
+  const type = c.req.header('content-type') ?? ''
+  if (/^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i.test(type)) return
+  throw new AppError('unsupported-media-type', `The body must be application/json, not "${type || 'nothing'}".`, {
+    headers: { accept: 'application/json' },
+  })
+}
+
+/** JSON as RFC 8259 has it: UTF-8 without a byte order mark, at most 64 levels deep. */
+export function parseJson(bytes: Uint8Array): unknown {
+  let text: string
+  try {
+    text = utf8.decode(bytes)
+  } catch (error) {
+    throw new AppError('malformed-request', 'The body is not valid UTF-8.', { cause: error })
+  }
+  try {
+    const value: unknown = JSON.parse(text)
+    if (isDeeperThan(value, MAX_DEPTH)) {
+      throw new AppError('unprocessable-body', `The body has more than ${MAX_DEPTH} levels.`)
+    }
+    return value
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw new AppError('malformed-request', `The body is not valid JSON: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Level by level, so that depth costs no stack. */
+function isDeeperThan(value: unknown, max: number): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > max) return true
+    level = level.flatMap((node) =>
+      typeof node === 'object' && node !== null
+        ? Object.values(node).filter((child) => typeof child === 'object' && child !== null)
+        : [],
+    )
+  }
+  return false
+}
+
+/** `value` as the schema has it. @throws AppError `invalid-request` that points at each fault */
+export function checked<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  location: ProblemDetail['location'],
+): z.infer<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const details = parsed.error.issues.map((issue) => detailOf(issue, location))
+  const fields = details.map(({ field }) => field || '/').join(', ')
+  throw new AppError('invalid-request', `The ${location} is not as it must be: see ${fields}.`, { details })
+}
+
+function detailOf(issue: z.core.$ZodIssue, location: ProblemDetail['location']): ProblemDetail {
+  const segments = issue.path.map((key) => String(key).replaceAll('~', '~0').replaceAll('/', '~1'))
+  const field = location === 'body' ? segments.map((segment) => `/${segment}`).join('') : segments.join('.')
+  return { field, issue: issue.message, location }
+}
+
+function tooLarge(maxBytes: number): AppError {
+  return new AppError('payload-too-large', `The body has more than ${maxBytes} bytes.`)
+}

@@ -1,0 +1,122 @@
+import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { ApiKey, KeyRole } from '../store/store.ts'
+import type { Authenticate } from './auth.ts'
+import { checked, parseJson, readBytes, requireJson } from './body.ts'
+
+export const MAX_BODY_BYTES = 1024 * 1024
+
+type Shape = z.ZodObject | undefined
+type Parsed<Schema> = Schema extends z.ZodType ? z.infer<Schema> : undefined
+
+/** One route: what it takes, who may call it, and its part of the OpenAPI document. */
+export interface Operation<Body extends z.ZodType | undefined, Query extends Shape, Params extends Shape> {
+  method: 'get' | 'post' | 'delete'
+  /** With `{parameters}`. */
+  path: string
+  summary: string
+  description?: string
+  tag: string
+  /** Null: anyone. */
+  role: KeyRole | null
+  /** A JSON body. */
+  body?: Body
+  query?: Query
+  params?: Params
+  headers?: z.ZodObject
+  responses: RouteConfig['responses']
+  callbacks?: RouteConfig['callbacks']
+}
+
+/** A request whose parts have been checked. */
+export interface Input<Body, Query, Params> {
+  c: Context
+  body: Parsed<Body>
+  /** The body as it was sent; empty without one. */
+  raw: Uint8Array
+  query: Parsed<Query>
+  params: Parsed<Params>
+}
+
+/** With `caller` where the operation has a role. */
+export type CalledInput<Body, Query, Params> = Input<Body, Query, Params> & { caller: ApiKey }
+
+export type AddOperation = <
+  Body extends z.ZodType | undefined = undefined,
+  Query extends Shape = undefined,
+  Params extends Shape = undefined,
+>(
+  operation: Operation<Body, Query, Params>,
+  handle: (input: CalledInput<Body, Query, Params>) => Response | Promise<Response>,
+) => void
+
+/** Adds operations to an app: each is checked, answered and documented from its one definition. */
+export function operationAdder(app: OpenAPIHono, authenticate: Authenticate): AddOperation {
+  return (operation, handle) => {
+    const { method, path, role } = operation
+    app.openAPIRegistry.registerPath(describe(operation))
+    app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+      const caller = role === null ? null : await authenticate(c, role)
+      const params = operation.params && checked(operation.params, c.req.param(), 'path')
+      const query = operation.query && checked(operation.query, c.req.query(), 'query')
+      const raw = operation.body ? await readJsonBytes(c) : new Uint8Array()
+      const body = operation.body && checked(operation.body, parseJson(raw), 'body')
+      // The types follow from the schemas; TypeScript cannot see that through the conditionals.
+      return handle({ c, caller, params, query, raw, body } as Parameters<typeof handle>[0])
+    })
+  }
+}
+
+async function readJsonBytes(c: Context): Promise<Uint8Array> {
+  requireJson(c)
+  return readBytes(c, MAX_BODY_BYTES)
+}
+
+const ProblemSchema = z
+  .looseObject({
+    type: z.url(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    instance: z.string(),
+    code: z.string(),
+    name: z.string(),
+    message: z.string(),
+    debug_id: z.string(),
+    details: z.array(
+      z.object({
+        field: z.string(),
+        issue: z.string(),
+        value: z.unknown().optional(),
+        location: z.enum(['body', 'path', 'query', 'header']),
+      }),
+    ),
+    links: z.array(z.object({ href: z.url(), rel: z.string(), method: z.string() })),
+  })
+  .openapi('Problem')
+
+function describe(operation: Operation<z.ZodType | undefined, Shape, Shape>): RouteConfig {
+  const { method, path, summary, description, tag, role, body, query, params, headers, callbacks } = operation
+  return {
+    method,
+    path,
+    summary,
+    tags: [tag],
+    security: role === null ? [] : [{ [role]: [] }],
+    ...(description && { description }),
+    ...(callbacks && { callbacks }),
+    request: {
+      ...(params && { params }),
+      ...(query && { query }),
+      ...(headers && { headers }),
+      ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
+    },
+    responses: {
+      ...operation.responses,
+      default: {
+        description: 'A problem: its `type` leads to what it means and what to do.',
+        content: { 'application/problem+json': { schema: ProblemSchema } },
+      },
+    },
+  } as RouteConfig
+}

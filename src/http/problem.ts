@@ -1,0 +1,62 @@
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type ProblemCode, problems } from '../core/problems.ts'
+import { AppError, type ProblemDetail } from '../errors.ts'
+
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
+export const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** A problem document: RFC 9457 with the members of PayPal's error object. */
+export interface Problem {
+  type: string
+  title: string
+  status: number
+  detail: string
+  instance: string
+  code: string
+  name: string
+  message: string
+  debug_id: string
+  details: ProblemDetail[]
+  links: { href: string; rel: string; method: string }[]
+}
+
+export interface ProblemPlace {
+  publicUrl: string
+  /** Path of the request. */
+  instance: string
+  requestId: string
+}
+
+export function problemOf(code: ProblemCode, detail: string, details: ProblemDetail[], place: ProblemPlace): Problem {
+  const { status, title } = problems[code]
+  const type = `${place.publicUrl}/problems/${code}`
+  return {
+    type,
+    title,
+    status,
+    detail,
+    instance: place.instance,
+    code,
+    name: code.toUpperCase().replaceAll('-', '_'),
+    message: detail,
+    debug_id: place.requestId,
+    details,
+    links: [{ href: type, rel: 'describedby', method: 'GET' }],
+  }
+}
+
+/** Answers with a problem. `more` adds members of the problem type's own. */
+export function problemResponse(c: Context, error: AppError, publicUrl: string, more: object = {}): Response {
+  const place = { publicUrl, instance: c.req.path, requestId: String(c.get('requestId')) }
+  const body = { ...problemOf(error.code, error.message, error.details, place), ...more }
+  return c.body(JSON.stringify(body), error.status as ContentfulStatusCode, {
+    'content-type': PROBLEM_TYPE,
+    'cache-control': 'no-store',
+    ...error.headers,
+  })
+}
+
+export function notFound(): AppError {
+  return new AppError('not-found', 'There is nothing at this URL for this key.')
+}

@@ -1,0 +1,73 @@
+import { z } from '@hono/zod-openapi'
+import { problems } from '../core/problems.ts'
+import type { AddOperation } from './operation.ts'
+import { JSON_TYPE, notFound } from './problem.ts'
+
+/** One thing that must be well for the service to take work: null when it is, else what is wrong. */
+export type ReadyCheck = () => Promise<string | null>
+
+const tag = 'Operating'
+const READY_TIMEOUT_MS = 2000
+
+export function systemRoutes(add: AddOperation, checks: Readonly<Record<string, ReadyCheck>>): void {
+  add(
+    {
+      method: 'get',
+      path: '/healthz',
+      tag,
+      role: null,
+      summary: 'Is the process alive?',
+      responses: { 200: { description: 'It is' } },
+    },
+    ({ c }) => c.body('{"status":"ok"}', 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }),
+  )
+  add(
+    {
+      method: 'get',
+      path: '/readyz',
+      tag,
+      role: null,
+      summary: 'Can it take work?',
+      responses: { 200: { description: 'It can' }, 503: { description: 'Not now; `checks` says why' } },
+    },
+    async ({ c }) => {
+      const results = await Promise.all(
+        Object.entries(checks).map(async ([name, check]) => [name, await result(check)]),
+      )
+      const ready = results.every(([, fault]) => fault === 'ok')
+      const body = { status: ready ? 'ok' : 'unavailable', checks: Object.fromEntries(results) as object }
+      return c.body(JSON.stringify(body), ready ? 200 : 503, {
+        'content-type': JSON_TYPE,
+        'cache-control': 'no-store',
+      })
+    },
+  )
+  add(
+    {
+      method: 'get',
+      path: '/problems/{code}',
+      tag,
+      role: null,
+      summary: 'What a problem means',
+      params: z.object({ code: z.string() }),
+      responses: { 200: { description: 'Title, status and what to do about it' } },
+    },
+    ({ c, params }) => {
+      if (!Object.hasOwn(problems, params.code)) throw notFound()
+      const problem = problems[params.code as keyof typeof problems]
+      return c.body(JSON.stringify({ code: params.code, ...problem }), 200, { 'content-type': JSON_TYPE })
+    },
+  )
+}
+
+/** A check that hangs is a fault like any other. */
+async function result(check: ReadyCheck): Promise<string> {
+  const timeout = new Promise<string>((resolve) => {
+    setTimeout(resolve, READY_TIMEOUT_MS, `no answer within ${READY_TIMEOUT_MS} ms`).unref()
+  })
+  try {
+    return await Promise.race([check().then((fault) => fault ?? 'ok'), timeout])
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}

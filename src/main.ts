@@ -1,0 +1,52 @@
+import { readConfig } from './config.ts'
+import { StartError } from './errors.ts'
+import { firstRunText, writeFirstRun } from './first-run.ts'
+import { createLog } from './log.ts'
+import { startService } from './service.ts'
+
+/** After the grace period, what still hangs is left to the next start to recover. */
+const FORCE_AFTER_MS = 5000
+
+async function main(): Promise<void> {
+  // Database, files and keys are nobody else's to read.
+  process.umask(0o077)
+  const { config, secrets } = readConfig()
+  const terminal = process.stdout.isTTY === true
+  const log = createLog(config.logLevel, terminal)
+  const service = await startService({
+    config,
+    secrets,
+    log,
+    showFirstRun: (made, publicUrl) => {
+      const text = firstRunText(made, publicUrl)
+      if (terminal) process.stdout.write(`${text}\n`)
+      else log.info({ file: writeFirstRun(text, config.databasePath) }, 'first start: keys written to a file')
+    },
+  })
+  log.info({ event: 'service.started', url: service.url, docs: `${service.url}/docs` }, `listening on ${service.url}`)
+
+  let stopping = false
+  const shutDown = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(1)
+    stopping = true
+    log.info({ event: 'service.stopping', signal }, 'finishing what runs; the same signal again forces')
+    setTimeout(() => process.exit(1), config.graceMs + FORCE_AFTER_MS).unref()
+    service.stop().then(
+      () => {
+        log.info({ event: 'service.stopped' }, 'stopped')
+        process.exit(0)
+      },
+      (error: unknown) => {
+        log.fatal({ err: error }, 'stopping failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', shutDown)
+  process.on('SIGINT', shutDown)
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof StartError ? error.message : (error as Error).stack}\n`)
+  process.exit(error instanceof StartError ? error.exitCode : 1)
+})

@@ -1,0 +1,156 @@
+import type { Logger } from 'pino'
+import { type Clock, systemClock } from './clock.ts'
+import type { Config, Secrets } from './config.ts'
+import { deliveryPolicy } from './core/delivery.ts'
+import { scheduleSpan } from './core/retry.ts'
+import { deliverer } from './delivery/deliver.ts'
+import { Dispatcher } from './delivery/dispatcher.ts'
+import { replayer } from './delivery/replay.ts'
+import { signingKeys } from './delivery/signing-keys.ts'
+import { createEgressClient } from './egress/client.ts'
+import { embeddedEngine } from './engine/embedded.ts'
+import { EX_CONFIG, StartError } from './errors.ts'
+import { businessEvents } from './events.ts'
+import { diskFiles } from './files/disk.ts'
+import { tenantFiles } from './files/tenant-files.ts'
+import { ensureDefaultTenant, type FirstRun } from './first-run.ts'
+import { Isolation } from './handlers/isolate.ts'
+import { loadHandlers } from './handlers/load.ts'
+import { createRegistry, type Registry } from './handlers/registry.ts'
+import { createApp } from './http/app.ts'
+import { authenticator } from './http/auth.ts'
+import { type HttpServer, listen } from './http/server.ts'
+import { jobAcceptor } from './jobs/accept.ts'
+import { jobCanceller } from './jobs/cancel.ts'
+import { JobPool } from './jobs/pool.ts'
+import { jobProcessor } from './jobs/process.ts'
+import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
+import { createSealer, keyFile } from './secrets.ts'
+import { openSqliteStore } from './store/sqlite/store.ts'
+
+export interface Service extends AsyncDisposable {
+  /** Base of the API, as clients reach it. */
+  url: string
+  /** Takes no more work, finishes or releases what runs, and closes everything, within the grace period. */
+  stop(): Promise<void>
+}
+
+export interface ServiceOptions {
+  config: Config
+  secrets: Secrets
+  log: Logger
+  /** Shows what the first start made; it is stored nowhere else. */
+  showFirstRun: (made: FirstRun, publicUrl: string) => void
+  clock?: Clock
+}
+
+/** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
+const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
+const UPKEEP_MS = 1000
+const LOST_DELIVERIES_MS = 5000
+
+/** Builds the service and starts it. @throws StartError when it cannot start; nothing is left behind then */
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const { config } = options
+  const registry = await loadRegistry(config)
+  const server = await listen(config.port, config.host)
+  try {
+    return await compose(options, registry, server)
+  } catch (error) {
+    await server.close()
+    throw error
+  }
+}
+
+async function loadRegistry({ handlers }: Config): Promise<Registry> {
+  const found = handlers === null ? [] : await loadHandlers(handlers)
+  try {
+    return createRegistry(found)
+  } catch (error) {
+    throw new StartError(`POSTHORN_HANDLERS: ${(error as Error).message}`, EX_CONFIG, error)
+  }
+}
+
+async function compose(options: ServiceOptions, registry: Registry, server: HttpServer): Promise<Service> {
+  const { config, secrets, log, clock = systemClock() } = options
+  const publicUrl = config.publicUrl ?? `http://${urlHost(config.host)}:${server.port}`
+  const events = businessEvents(log)
+  const workerId = clock.newId('wrk')
+  await using stack = new AsyncDisposableStack()
+
+  const store = stack.use(openSqliteStore(config.databasePath))
+  const sealer = createSealer(secrets.encryptionKeys ?? keyFile(config.databasePath))
+  const show = (made: FirstRun) => options.showFirstRun(made, publicUrl)
+  await ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show })
+
+  const files = tenantFiles(store.files, diskFiles(config.filesPath), clock)
+  const egress = stack.adopt(createEgressClient({ allow: config.egressAllow }), (client) => client.close())
+  const isolation = stack.use(new Isolation())
+  const engine = stack.use(embeddedEngine(clock, (task, error) => events.taskFailed(task, error)))
+
+  const policy = deliveryPolicy(config.retryWaitsMs)
+  const deliveryTtlMs = scheduleSpan(policy) + EXTRA_DELIVERY_TTL_MS
+  const callbacks = { publicUrl, deliveryTtlMs }
+  const { jobs, deliveries } = store
+  const shared = { jobs, deliveries, files, egress, engine, clock, events, registry, callbacks, publicUrl, workerId }
+
+  const pool = new JobPool({
+    ...shared,
+    concurrency: config.jobConcurrency,
+    process: jobProcessor({ ...shared, isolation, log }),
+  })
+  const { attemptTimeoutMs } = config
+  const deliver = deliverer({ ...shared, policy, attemptTimeoutMs, signingKeys: signingKeys(store.tenants, sealer) })
+  const dispatcher = new Dispatcher({ ...shared, deliver, concurrency: config.deliveryConcurrency, attemptTimeoutMs })
+  const app = createApp({
+    ...shared,
+    accept: jobAcceptor({ ...shared, egressAllow: config.egressAllow }),
+    cancel: jobCanceller(shared),
+    replay: replayer({ ...shared, deliveryTtlMs }),
+    authenticate: authenticator(store.tenants),
+    requireIdempotencyKey: config.requireIdempotencyKey,
+    checks: {
+      database: async () => {
+        await store.ping()
+        return null
+      },
+      loops: async () => engine.lateTasks().map((task) => `${task} hangs`)[0] ?? null,
+    },
+  })
+
+  const recovered = {
+    jobs: await recoverJobs(shared),
+    deliveries: await deliveries.releaseLost(workerId, clock.now(), Number.MAX_SAFE_INTEGER),
+  }
+  if (recovered.jobs + recovered.deliveries > 0) events.lostWorkFound(recovered)
+  if (config.roles.has('worker')) {
+    pool.start()
+    engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(shared))
+  }
+  if (config.roles.has('dispatcher')) {
+    dispatcher.start()
+    engine.every(LOST_DELIVERIES_MS, 'releasing lost deliveries', async () => {
+      await deliveries.releaseLost(workerId, clock.now(), 500)
+    })
+  }
+  if (config.roles.has('api')) server.serve(app.fetch)
+
+  const parts = stack.move()
+  let stopped: Promise<void> | null = null
+  const stopAll = async (): Promise<void> => {
+    server.stopAccepting()
+    await Promise.all([pool.stop(config.graceMs), dispatcher.stop()])
+    await server.close()
+    await parts.disposeAsync()
+  }
+  const stop = (): Promise<void> => {
+    stopped ??= stopAll()
+    return stopped
+  }
+  return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
+}
+
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
