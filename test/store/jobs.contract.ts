@@ -1,0 +1,280 @@
+import { expect, test } from 'vitest'
+import type { Job } from '../../src/core/job.ts'
+import type { NewKey, Store } from '../../src/store/store.ts'
+import type { FakeClock } from '../support/clock.ts'
+import { completed, newJob, OTHER, TENANT, WORKER } from './fixtures.ts'
+
+export type Subject = () => { store: Store; clock: FakeClock }
+
+const key: NewKey = { key: 'k1', fingerprint: 'f1' }
+const echo = new Map([['echo', 100]])
+
+/** What every store must do with jobs. */
+export function jobsContract(subject: Subject): void {
+  const accept = async (changes: Parameters<typeof newJob>[1] = {}, withKey: NewKey | null = null): Promise<Job> => {
+    const { store, clock } = subject()
+    const accepted = await store.jobs.accept(newJob(clock, changes), withKey)
+    if (accepted.kind === 'key_reused') throw new Error('the key was used before')
+    return accepted.job
+  }
+  const claim = (limit = 100, types: ReadonlyMap<string, number> = echo, afterTenant: string | null = null) => {
+    const { store, clock } = subject()
+    return store.jobs.claim({ workerId: WORKER, now: clock.now(), limit, types, afterTenant })
+  }
+  const claimOne = async (): Promise<Job> => {
+    const [job] = await claim(1)
+    if (job === undefined) throw new Error('nothing was claimed')
+    return job
+  }
+
+  test('an accepted job is pending, ready, and its tenant alone can read it', async () => {
+    const { store } = subject()
+    const job = await accept()
+    expect(await store.jobs.get(TENANT, job.id)).toMatchObject({ status: 'pending', queue: 'ready', attempt: 0 })
+    expect(await store.jobs.get(OTHER, job.id)).toBeNull()
+  })
+
+  test('a key stands for the job it made', async () => {
+    const { store, clock } = subject()
+    const first = await accept({}, key)
+    const repeated = await store.jobs.accept(newJob(clock), key)
+    expect(repeated).toMatchObject({ kind: 'repeated', job: { id: first.id } })
+    expect(await claim()).toHaveLength(1)
+  })
+
+  test('a key with another fingerprint is refused and makes nothing', async () => {
+    const { store, clock } = subject()
+    await accept({}, key)
+    expect(await store.jobs.accept(newJob(clock), { ...key, fingerprint: 'f2' })).toEqual({ kind: 'key_reused' })
+    expect(await claim()).toHaveLength(1)
+  })
+
+  test('keys of two tenants have nothing to do with each other', async () => {
+    const [first, second] = [await accept({}, key), await accept({ tenantId: OTHER }, key)]
+    expect(second.id).not.toBe(first.id)
+  })
+
+  test('20 submissions with one key at once make one job', async () => {
+    const { store, clock } = subject()
+    const all = await Promise.all(Array.from({ length: 20 }, () => store.jobs.accept(newJob(clock), key)))
+    expect(all.filter(({ kind }) => kind === 'created')).toHaveLength(1)
+    expect(new Set(all.map((one) => (one.kind === 'key_reused' ? '' : one.job.id))).size).toBe(1)
+  })
+
+  test('callbacks to one origin share an endpoint, within a tenant', async () => {
+    const { clock } = subject()
+    const to = (origin: string) => ({ origin, newEndpointId: clock.newId('ep') })
+    const first = await accept({ callback: to('http://a.example') })
+    const same = await accept({ callback: to('http://a.example') })
+    const other = await accept({ callback: to('http://b.example') })
+    const foreign = await accept({ callback: to('http://a.example'), tenantId: OTHER })
+    expect(same.endpointId).toBe(first.endpointId)
+    expect(new Set([first.endpointId, other.endpointId, foreign.endpointId]).size).toBe(3)
+  })
+
+  test('a claim takes a job once, counts the run and names the worker', async () => {
+    await accept()
+    const [first, second] = await Promise.all([claim(1), claim(1)])
+    expect([...first, ...second]).toHaveLength(1)
+    expect([...first, ...second][0]).toMatchObject({
+      status: 'processing',
+      queue: null,
+      attempt: 1,
+      claimNo: 1,
+      workerId: WORKER,
+    })
+  })
+
+  test('within a tenant, jobs are taken by priority, then due time, then arrival', async () => {
+    const { clock } = subject()
+    const late = await accept({ priority: 9 })
+    const second = await accept({ priority: 1 })
+    clock.advance(1)
+    const third = await accept({ priority: 1 })
+    const first = await accept({ priority: 0 })
+    expect((await claim()).map(({ id }) => id)).toEqual([first.id, second.id, third.id, late.id])
+  })
+
+  test('tenants take turns, however much one of them has waiting', async () => {
+    for (let i = 0; i < 20; i++) await accept()
+    await accept({ tenantId: OTHER, priority: 9 })
+    const claimed = await claim(4)
+    expect(claimed.filter(({ tenantId }) => tenantId === OTHER)).toHaveLength(1)
+    expect(claimed).toHaveLength(4)
+  })
+
+  test('with one place at a time, the round goes on behind the tenant that was served last', async () => {
+    for (let i = 0; i < 3; i++) {
+      await accept()
+      await accept({ tenantId: OTHER })
+    }
+    const served: string[] = []
+    for (let i = 0; i < 6; i++) {
+      const [job] = await claim(1, echo, served.at(-1) ?? null)
+      served.push(job?.tenantId ?? 'nobody')
+    }
+    expect(served).toEqual([TENANT, OTHER, TENANT, OTHER, TENANT, OTHER])
+  })
+
+  test('a tenant whose jobs have no place does not hide the others', async () => {
+    await accept({ type: 'full' })
+    const other = await accept({ tenantId: OTHER })
+    const types = new Map([
+      ['full', 0],
+      ['echo', 1],
+    ])
+    expect((await claim(1, types)).map(({ id }) => id)).toEqual([other.id])
+  })
+
+  test('no more of a type is taken than has places, and no type that is not named', async () => {
+    for (let i = 0; i < 3; i++) await accept({ type: 'rare' })
+    await accept({ type: 'unknown' })
+    await accept()
+    const types = new Map([
+      ['rare', 2],
+      ['echo', 5],
+    ])
+    const claimed = await claim(10, types)
+    expect(claimed.map(({ type }) => type).sort()).toEqual(['echo', 'rare', 'rare'])
+  })
+
+  test('a scheduled job is not taken before its time, and becomes ready then', async () => {
+    const { store, clock } = subject()
+    const job = await accept({ runAt: clock.now() + 60_000 })
+    expect(await store.jobs.promote(clock.now(), 10)).toBe(0)
+    expect(await claim()).toEqual([])
+    clock.advance(60_000)
+    expect(await store.jobs.promote(clock.now(), 10)).toBe(1)
+    expect((await claim()).map(({ id }) => id)).toEqual([job.id])
+  })
+
+  test('a failed run is retried when its wait is over, and the next run counts', async () => {
+    const { store, clock } = subject()
+    await accept()
+    const run = await claimOne()
+    expect(await store.jobs.retry(run, clock.now() + 1000, '{"code":"x"}')).toBe(true)
+    expect(await claim()).toEqual([])
+    clock.advance(1000)
+    await store.jobs.promote(clock.now(), 10)
+    expect(await claimOne()).toMatchObject({ attempt: 2, claimNo: 2, error: '{"code":"x"}' })
+  })
+
+  test('a released run does not count; a lost one is remembered', async () => {
+    const { store } = subject()
+    await accept()
+    await store.jobs.release(await claimOne(), false)
+    const again = await claimOne()
+    expect(again).toMatchObject({ attempt: 1, lostRuns: 0, claimNo: 2 })
+    await store.jobs.release(again, true)
+    expect(await claimOne()).toMatchObject({ attempt: 1, lostRuns: 1, claimNo: 3 })
+  })
+
+  test('a run that was taken over changes nothing any more', async () => {
+    const { store, clock } = subject()
+    const { id } = await accept()
+    const stale = await claimOne()
+    await store.jobs.release(stale, true)
+    const current = await claimOne()
+    expect(await store.jobs.finish(stale, completed(clock))).toBeNull()
+    expect(await store.jobs.retry(stale, clock.now(), '{}')).toBe(false)
+    expect(await store.jobs.release(stale, true)).toBe(false)
+    expect(await store.jobs.progress(stale, { progress: 50, message: null, callback: null })).toBe(false)
+    expect(await store.jobs.get(TENANT, id)).toEqual(current)
+  })
+
+  test('finishing stores the result, and the event with its delivery', async () => {
+    const { store, clock } = subject()
+    const { id } = await accept()
+    const end = completed(clock)
+    const finished = await store.jobs.finish(await claimOne(), end)
+    expect(finished).toMatchObject({ status: 'completed', result: '{"ok":true}', progress: 100, workerId: null })
+    expect(await store.jobs.get(TENANT, id)).toEqual(finished)
+    const delivery = await store.deliveries.get(TENANT, finished?.callbackDeliveryId ?? '')
+    expect(delivery).toMatchObject({ status: 'pending', jobId: id, eventId: end.callback?.eventId, attempts: 0 })
+  })
+
+  test('progress is kept with its message, and can be an event', async () => {
+    const { store, clock } = subject()
+    const { id } = await accept()
+    const run = await claimOne()
+    const { callback } = completed(clock)
+    expect(await store.jobs.progress(run, { progress: 40, message: 'half', callback })).toBe(true)
+    expect(await store.jobs.get(TENANT, id)).toMatchObject({ progress: 40, message: 'half', callbackDeliveryId: null })
+    expect(await store.deliveries.get(TENANT, callback?.deliveryId ?? '')).toMatchObject({ jobId: id })
+  })
+
+  test('a job that changed after it was read is not ended by the reader', async () => {
+    const { store, clock } = subject()
+    const before = await accept()
+    await claimOne()
+    const cancelled = completed(clock, { status: 'cancelled', result: null, callback: null })
+    expect(await store.jobs.finishUnclaimed(before.id, before.version, cancelled)).toBeNull()
+    const now = await store.jobs.get(TENANT, before.id)
+    expect(await store.jobs.finishUnclaimed(before.id, now?.version ?? -1, cancelled)).toMatchObject({
+      status: 'cancelled',
+    })
+  })
+
+  test('a cancelled run cannot finish', async () => {
+    const { store, clock } = subject()
+    await accept()
+    const run = await claimOne()
+    const cancelled = completed(clock, { status: 'cancelled', result: null, callback: null })
+    await store.jobs.finishUnclaimed(run.id, run.version, cancelled)
+    expect(await store.jobs.finish(run, completed(clock))).toBeNull()
+    expect(await store.jobs.get(TENANT, run.id)).toMatchObject({ status: 'cancelled', result: null })
+  })
+
+  test('jobs of workers that are gone are found, those of the one that asks are not', async () => {
+    const { store } = subject()
+    const { id } = await accept()
+    await claimOne()
+    expect(await store.jobs.lost(WORKER, 10)).toEqual([])
+    expect((await store.jobs.lost('wrk_b', 10)).map((job) => job.id)).toEqual([id])
+  })
+
+  test('waiting jobs past their deadline are found, running and finished ones are not', async () => {
+    const { store, clock } = subject()
+    const deadlineAt = clock.now() + 1000
+    await accept({ deadlineAt })
+    await claimOne()
+    const waiting = await accept({ deadlineAt })
+    const scheduled = await accept({ deadlineAt, runAt: clock.now() + 5000 })
+    expect(await store.jobs.overdue(clock.now(), 10)).toEqual([])
+    clock.advance(1000)
+    const overdue = (await store.jobs.overdue(clock.now(), 10)).map(({ id }) => id)
+    expect(overdue.sort()).toEqual([waiting.id, scheduled.id].sort())
+  })
+
+  test('lists are newest first, filtered, and paged without gap or repetition', async () => {
+    const { store, clock } = subject()
+    const ids: string[] = []
+    for (let i = 0; i < 7; i++) {
+      clock.advance(1000)
+      ids.unshift((await accept({ type: i % 2 ? 'odd' : 'even' })).id)
+    }
+    await accept({ tenantId: OTHER })
+    const first = await store.jobs.list(TENANT, {}, { limit: 4, before: null })
+    const second = await store.jobs.list(TENANT, {}, { limit: 4, before: first.at(-1)?.id ?? '' })
+    expect([...first, ...second].map(({ id }) => id)).toEqual(ids)
+    const odd = await store.jobs.list(TENANT, { type: 'odd', status: 'pending' }, { limit: 50, before: null })
+    expect(odd).toHaveLength(3)
+    const window = { createdAfter: first[2]?.createdAt, createdBefore: first[0]?.createdAt }
+    const inside = await store.jobs.list(TENANT, window, { limit: 50, before: null })
+    expect(inside.map(({ id }) => id)).toEqual(ids.slice(1, 3))
+  })
+
+  test('a finished job is erased with its key and its files; an unfinished one is not', async () => {
+    const { store, clock } = subject()
+    const { id } = await accept({}, key)
+    const file = { id: clock.newId('file'), tenantId: TENANT, jobId: id, size: 1, sha256: 'x', contentType: 'a/b' }
+    await store.files.add({ ...file, createdAt: clock.now() })
+    expect(await store.jobs.erase(TENANT, id)).toBeNull()
+    await store.jobs.finish(await claimOne(), completed(clock))
+    expect(await store.jobs.erase(OTHER, id)).toBeNull()
+    expect(await store.jobs.erase(TENANT, id)).toEqual([file.id])
+    expect(await store.jobs.get(TENANT, id)).toBeNull()
+    expect(await store.files.get(TENANT, file.id)).toBeNull()
+    expect((await accept({}, key)).id).not.toBe(id)
+  })
+}

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import type { ClaimedDelivery, ReplayRequest } from '../../src/store/store.ts'
+import { completed, died, newJob, OTHER, record, TENANT, WORKER } from './fixtures.ts'
+import type { Subject } from './jobs.contract.ts'
+
+const all = { limit: 50, before: null }
+
+/** What every store must do with replays. */
+export function replayContract(subject: Subject): void {
+  const claim = async (): Promise<ClaimedDelivery | undefined> => {
+    const { store, clock } = subject()
+    const [laneId] = await store.deliveries.dueLanes(clock.now())
+    const request = { laneId: laneId ?? '', workerId: WORKER, now: clock.now(), limit: 1, leaseMs: 25_000 }
+    return (await store.deliveries.claim(request)).deliveries[0]
+  }
+  const pendingDelivery = async (): Promise<string> => {
+    const { store, clock } = subject()
+    await store.jobs.accept(newJob(clock), null)
+    const types = new Map([['echo', 1]])
+    const request = { workerId: WORKER, now: clock.now(), limit: 1, types, afterTenant: null }
+    const [run] = await store.jobs.claim(request)
+    const job = run && (await store.jobs.finish(run, completed(clock)))
+    return job?.callbackDeliveryId ?? ''
+  }
+  const attempted = async (changes: Parameters<typeof record>[2]): Promise<ClaimedDelivery> => {
+    const { store, clock } = subject()
+    const delivery = (await claim()) as ClaimedDelivery
+    await store.deliveries.record(record(clock, delivery, changes))
+    return delivery
+  }
+  const request = (deliveryId: string, changes: Partial<ReplayRequest> = {}): ReplayRequest => {
+    const { clock } = subject()
+    const base = { now: clock.now(), expiresAt: clock.now() + 1000, by: 'key_1', enable: false, audit: null }
+    return { deliveryId, tenantId: null, ...base, ...changes }
+  }
+
+  test('a dead delivery is sent again: same event, fresh budget, history kept', async () => {
+    const { store } = subject()
+    await pendingDelivery()
+    const dead = await attempted(died)
+    const replayed = await store.deliveries.replay(request(dead.id))
+    expect(replayed).toMatchObject({ kind: 'replaying', fresh: true, delivery: { status: 'pending', attempts: 0 } })
+    const again = await claim()
+    expect(again).toMatchObject({ id: dead.id, eventId: dead.eventId, attempts: 1, replays: 1, claimNo: 2 })
+    expect(again?.body).toBe(dead.body)
+    expect(await store.deliveries.attempts(dead.id)).toHaveLength(1)
+  })
+
+  test('the dead letter says when and by whom, and a new death is a new one', async () => {
+    const { store, clock } = subject()
+    await pendingDelivery()
+    const dead = await attempted(died)
+    await store.deliveries.replay(request(dead.id))
+    const [letter] = await store.deliveries.deadLetters({}, all)
+    expect(letter).toMatchObject({ replayedAt: clock.now(), replayedBy: 'key_1' })
+    await attempted(died)
+    const letters = await store.deliveries.deadLetters({}, all)
+    expect(letters.map(({ replayedAt }) => replayedAt)).toEqual([null, clock.now()])
+  })
+
+  test('while a replay runs, asking again changes nothing', async () => {
+    const { store } = subject()
+    await pendingDelivery()
+    const dead = await attempted(died)
+    await store.deliveries.replay(request(dead.id))
+    expect(await store.deliveries.replay(request(dead.id))).toMatchObject({ kind: 'replaying', fresh: false })
+    await claim()
+    const during = await store.deliveries.replay(request(dead.id))
+    expect(during).toMatchObject({ kind: 'replaying', fresh: false, delivery: { status: 'delivering', replays: 1 } })
+  })
+
+  test('a delivered one may be replayed, one that is still to be sent may not', async () => {
+    const { store } = subject()
+    const id = await pendingDelivery()
+    expect(await store.deliveries.replay(request(id))).toEqual({ kind: 'pending' })
+    await attempted({})
+    expect(await store.deliveries.replay(request(id))).toMatchObject({ kind: 'replaying', fresh: true })
+  })
+
+  test("another tenant's delivery is not found", async () => {
+    const { store } = subject()
+    await pendingDelivery()
+    const dead = await attempted(died)
+    expect(await store.deliveries.replay(request(dead.id, { tenantId: OTHER }))).toEqual({ kind: 'not_found' })
+    expect(await store.deliveries.replay(request('dlv_none'))).toEqual({ kind: 'not_found' })
+    expect(await store.deliveries.get(TENANT, dead.id)).toMatchObject({ status: 'dead' })
+  })
+}
