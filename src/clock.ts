@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Time, chance and identity. Injected everywhere, so that tests decide all three. */
@@ -11,6 +11,8 @@ export interface Clock {
   random(): number
   /** A new id: the prefix, `_`, and a UUIDv7 (RFC 9562 §5.7) without dashes. Sorts by creation within a process. */
   newId(prefix: IdPrefix): string
+  /** That many random hex digits. */
+  newHex(digits: number): string
 }
 
 export type IdPrefix = 'job' | 'evt' | 'dlv' | 'ep' | 'dead' | 'rpl' | 'file' | 'ten' | 'key' | 'wrk' | 'aud' | 'req'
@@ -32,6 +34,7 @@ export function systemClock(): Clock {
     },
     random: Math.random,
     newId: idGenerator(now),
+    newHex: randomHex,
   }
 }
 
@@ -60,4 +63,10 @@ export function idGenerator(now: () => number): Clock['newId'] {
     used += ID_RANDOM_BYTES
     return `${prefix}_${lastMs.toString(16).padStart(12, '0')}7${counter.toString(16).padStart(3, '0')}${random}`
   }
+}
+
+function randomHex(digits: number): string {
+  return randomBytes(Math.ceil(digits / 2))
+    .toString('hex')
+    .slice(0, digits)
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { type Clock, systemClock } from './clock.ts'
-import type { Config, Secrets } from './config.ts'
+import type { Config, Role, Secrets } from './config.ts'
 import { deliveryPolicy } from './core/delivery.ts'
 import { scheduleSpan } from './core/retry.ts'
 import { deliverer } from './delivery/deliver.ts'
@@ -10,7 +10,7 @@ import { signingKeys } from './delivery/signing-keys.ts'
 import { createEgressClient } from './egress/client.ts'
 import { embeddedEngine } from './engine/embedded.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
-import { businessEvents } from './events.ts'
+import { type BusinessEvents, businessEvents } from './events.ts'
 import { diskFiles } from './files/disk.ts'
 import { tenantFiles } from './files/tenant-files.ts'
 import { ensureDefaultTenant, type FirstRun } from './first-run.ts'
@@ -27,6 +27,7 @@ import { jobProcessor } from './jobs/process.ts'
 import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
 import { createSealer, keyFile } from './secrets.ts'
 import { openSqliteStore } from './store/sqlite/store.ts'
+import type { DeliveryStore } from './store/store.ts'
 
 export interface Service extends AsyncDisposable {
   /** Base of the API, as clients reach it. */
@@ -48,6 +49,7 @@ export interface ServiceOptions {
 const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
 const UPKEEP_MS = 1000
 const LOST_DELIVERIES_MS = 5000
+const LOST_CHUNK = 500
 
 /** Builds the service and starts it. @throws StartError when it cannot start; nothing is left behind then */
 export async function startService(options: ServiceOptions): Promise<Service> {
@@ -118,36 +120,50 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
     },
   })
 
-  const recovered = {
-    jobs: await recoverJobs(shared),
-    deliveries: await deliveries.releaseLost(workerId, clock.now(), Number.MAX_SAFE_INTEGER),
-  }
-  if (recovered.jobs + recovered.deliveries > 0) events.lostWorkFound(recovered)
-  if (config.roles.has('worker')) {
+  await recover(shared)
+  startLoops(config.roles, shared, pool, dispatcher)
+  if (config.roles.has('api')) server.serve(app.fetch)
+  const stop = stopper(server, [() => pool.stop(config.graceMs), () => dispatcher.stop()], stack.move())
+  return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
+}
+
+type Upkeep = Parameters<typeof advanceQueue>[0] & { deliveries: DeliveryStore; events: BusinessEvents }
+
+/** Takes back what a process that died has held. */
+async function recover(upkeep: Upkeep): Promise<void> {
+  const { deliveries, workerId, clock, events } = upkeep
+  const jobs = await recoverJobs(upkeep)
+  const lostDeliveries = await deliveries.releaseLost(workerId, clock.now(), Number.MAX_SAFE_INTEGER)
+  if (jobs + lostDeliveries > 0) events.lostWorkFound({ jobs, deliveries: lostDeliveries })
+}
+
+function startLoops(roles: ReadonlySet<Role>, upkeep: Upkeep, pool: JobPool, dispatcher: Dispatcher): void {
+  const { engine, deliveries, workerId, clock } = upkeep
+  if (roles.has('worker')) {
     pool.start()
-    engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(shared))
+    engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(upkeep))
   }
-  if (config.roles.has('dispatcher')) {
+  if (roles.has('dispatcher')) {
     dispatcher.start()
     engine.every(LOST_DELIVERIES_MS, 'releasing lost deliveries', async () => {
-      await deliveries.releaseLost(workerId, clock.now(), 500)
+      await deliveries.releaseLost(workerId, clock.now(), LOST_CHUNK)
     })
   }
-  if (config.roles.has('api')) server.serve(app.fetch)
+}
 
-  const parts = stack.move()
+/** Stops once, however often it is called: first what brings work in, then what does it, then what it stands on. */
+function stopper(server: HttpServer, workers: (() => Promise<void>)[], parts: AsyncDisposable): () => Promise<void> {
   let stopped: Promise<void> | null = null
   const stopAll = async (): Promise<void> => {
     server.stopAccepting()
-    await Promise.all([pool.stop(config.graceMs), dispatcher.stop()])
+    await Promise.all(workers.map((stop) => stop()))
     await server.close()
-    await parts.disposeAsync()
+    await parts[Symbol.asyncDispose]()
   }
-  const stop = (): Promise<void> => {
+  return () => {
     stopped ??= stopAll()
     return stopped
   }
-  return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
 }
 
 function urlHost(host: string): string {

@@ -40,7 +40,7 @@ export function deliverer(deps: DeliverDependencies): Deliver {
   return async (delivery, growLane) => {
     const keys = await deps.signingKeys(delivery.tenantId)
     const maxAttempts = policy.waitsMs.length + 1
-    const request = prepareRequest(delivery, keys, maxAttempts, attemptTimeoutMs, Date.now())
+    const request = prepareRequest(delivery, keys, maxAttempts, attemptTimeoutMs, Date.now(), clock.newHex)
     const startedAt = clock.now()
     const result = await egress.send(request)
     const now = clock.now()

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { sign } from '../core/signature.ts'
 import { childSpan } from '../core/trace.ts'
 import type { EgressRequest } from '../egress/client.ts'
@@ -18,6 +17,7 @@ export function prepareRequest(
   maxAttempts: number,
   timeoutMs: number,
   wallClockMs: number,
+  newHex: (digits: number) => string,
 ): EgressRequest {
   const timestamp = Math.floor(wallClockMs / 1000)
   return {
@@ -32,16 +32,10 @@ export function prepareRequest(
       'webhook-attempt': String(delivery.attempts),
       'webhook-max-attempts': String(maxAttempts),
       ...(delivery.replays > 0 ? { 'webhook-replay': 'true' } : {}),
-      traceparent: childSpan(delivery.traceparent, randomHex),
+      traceparent: childSpan(delivery.traceparent, newHex),
     },
     body: delivery.body,
     timeoutMs,
     maxBytes: MAX_RESPONSE_BYTES,
   }
-}
-
-export function randomHex(digits: number): string {
-  return randomBytes(Math.ceil(digits / 2))
-    .toString('hex')
-    .slice(0, digits)
 }

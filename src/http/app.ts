@@ -1,6 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { HTTPException } from 'hono/http-exception'
-import type { Clock } from '../clock.ts'
 import { AppError, StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { docsPage } from '../ui/docs.ts'
@@ -20,7 +19,6 @@ export type AppDependencies = JobRoutes &
   DeadLetterRoutes & {
     authenticate: Authenticate
     checks: Readonly<Record<string, ReadyCheck>>
-    clock: Clock
     events: BusinessEvents
   }
 

@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
+import type { Clock } from '../clock.ts'
 import { isFinished, type Job } from '../core/job.ts'
 import { acceptedJson, type CallbackState, jobJson } from '../core/job-view.ts'
 import { traceFrom } from '../core/trace.ts'
-import { randomHex } from '../delivery/prepare.ts'
 import { AppError } from '../errors.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
 import type { AcceptJob } from '../jobs/accept.ts'
@@ -21,6 +21,7 @@ export interface JobRoutes {
   jobs: JobStore
   deliveries: DeliveryStore
   files: TenantFiles
+  clock: Clock
   publicUrl: string
   requireIdempotencyKey: boolean
 }
@@ -37,7 +38,7 @@ export function jobRoutes(add: AddOperation, deps: JobRoutes): void {
   changeRoutes(add, deps)
 }
 
-function submitRoute(add: AddOperation, { accept, publicUrl, requireIdempotencyKey }: JobRoutes): void {
+function submitRoute(add: AddOperation, { accept, publicUrl, requireIdempotencyKey, clock }: JobRoutes): void {
   add(
     {
       method: 'post',
@@ -71,7 +72,7 @@ function submitRoute(add: AddOperation, { accept, publicUrl, requireIdempotencyK
         maxAttempts: body.max_attempts ?? null,
         resultTtlMs: secondsToMs(body.result_ttl_s),
         metadata: body.metadata === undefined ? null : JSON.stringify(body.metadata),
-        traceparent: traceFrom(c.req.header('traceparent'), randomHex),
+        traceparent: traceFrom(c.req.header('traceparent'), clock.newHex),
         key: idempotencyKey(c, raw, requireIdempotencyKey),
       })
       return c.body(acceptedJson(accepted.job, publicUrl), 202, {

@@ -21,6 +21,7 @@ export function fakeClock(start = Date.UTC(2026, 0, 1)): FakeClock {
     now: () => now,
     random: () => clock.chance,
     newId: idGenerator(() => now),
+    newHex: (digits) => 'a'.repeat(digits),
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted) return reject(signal.reason)
