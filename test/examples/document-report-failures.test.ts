@@ -52,7 +52,10 @@ describe('a document that cannot be reported on', () => {
   test('is refused unread when it is too large', async () => {
     const run = contextFor({ file_id: 'file_upload' })
     let read = false
-    const stream = new ReadableStream<Uint8Array>({ pull: () => void (read = true) }, { highWaterMark: 0 })
+    const pull = () => {
+      read = true
+    }
+    const stream = new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
     const file = { id: 'file_upload', contentType: 'text/plain', size: 10 * 1024 * 1024 + 1, sha256: '', stream }
     run.context.files.open = async () => file
     expect(await problemFrom(reportOf(run))).toMatchObject({ code: 'document_too_large', retryable: false })
