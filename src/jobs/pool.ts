@@ -33,7 +33,7 @@ export class JobPool {
   #lastTenant: string | null = null
   #filling: Promise<void> | null = null
   #fillAgain = false
-  /** The last claim found something, so there may be more. */
+  /** There may be more than was claimed. */
   #hungry = false
   #stopping = false
 
@@ -76,7 +76,6 @@ export class JobPool {
       while (this.#fillAgain && !this.#stopping) {
         this.#fillAgain = false
         const claimed = await this.#claim()
-        this.#hungry = claimed > 0
         if (claimed > 0) this.#fillAgain = true
       }
     } catch (error) {
@@ -88,11 +87,14 @@ export class JobPool {
   async #claim(): Promise<number> {
     const { jobs, registry, clock, workerId, concurrency } = this.#deps
     const limit = concurrency - this.#runs.size
-    if (limit <= 0) return 0
     const types = new Map([...registry.values()].map((handler) => [handler.type, handler.concurrency]))
     for (const { type } of this.#runs.values()) types.set(type, (types.get(type) ?? 0) - 1)
+    // Where there is no room nobody knows what waits, so the next free place has to look.
+    this.#hungry = limit <= 0 || [...types.values()].some((room) => room <= 0)
+    if (limit <= 0) return 0
     const request = { workerId, now: clock.now(), limit, types, afterTenant: this.#lastTenant }
     const claimed = await jobs.claim(request)
+    if (claimed.length > 0) this.#hungry = true
     for (const job of claimed) this.#run(job)
     this.#lastTenant = claimed.at(-1)?.tenantId ?? this.#lastTenant
     return claimed.length
