@@ -4,8 +4,9 @@ import type { Clock } from './clock.ts'
 import type { Secrets } from './config.ts'
 import { newSecret } from './core/signature.ts'
 import { signingSecretPlace } from './delivery/signing-keys.ts'
+import { EX_CONFIG, StartError } from './errors.ts'
 import { hashApiKey, newApiKey, type Sealer } from './secrets.ts'
-import type { ApiKey, KeyRole, TenantStore } from './store/store.ts'
+import type { ApiKey, KeyRole, Tenant, TenantStore } from './store/store.ts'
 
 const DEFAULT_TENANT = 'default'
 
@@ -31,6 +32,7 @@ export interface FirstRunDependencies {
 export async function ensureDefaultTenant(secrets: Secrets, deps: FirstRunDependencies): Promise<void> {
   const { tenants, sealer, clock, show } = deps
   const known = await tenants.findTenantByName(DEFAULT_TENANT)
+  if (known !== null && secrets.signingSecret === null) assertOpens(known, sealer)
   const made: FirstRun = {
     apiKey: known || secrets.apiKey ? null : newApiKey('phc'),
     adminKey: known || secrets.adminKey ? null : newApiKey('pha'),
@@ -48,6 +50,19 @@ export async function ensureDefaultTenant(secrets: Secrets, deps: FirstRunDepend
   if (signingSecret) {
     const sealed = sealer.seal(signingSecret, signingSecretPlace(tenantId))
     await tenants.saveTenant({ id: tenantId, name: DEFAULT_TENANT, signingSecret: sealed, createdAt: clock.now() })
+  }
+}
+
+/** Found out now rather than at the first delivery: the key that sealed the stored secret is not the one we have. */
+function assertOpens(tenant: Tenant, sealer: Sealer): void {
+  try {
+    sealer.open(tenant.signingSecret, signingSecretPlace(tenant.id))
+  } catch (error) {
+    throw new StartError(
+      'The stored secrets cannot be opened with this encryption key: restore data/encryption.key, or set POSTHORN_ENCRYPTION_KEYS.',
+      EX_CONFIG,
+      error,
+    )
   }
 }
 

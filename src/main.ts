@@ -6,6 +6,8 @@ import { startService } from './service.ts'
 
 /** After the grace period, what still hangs is left to the next start to recover. */
 const FORCE_AFTER_MS = 5000
+/** One Ctrl-C arrives twice when npm passes on what the terminal has sent already. */
+const SAME_PRESS_MS = 1000
 
 async function main(): Promise<void> {
   // Database, files and keys are nobody else's to read.
@@ -25,10 +27,13 @@ async function main(): Promise<void> {
   })
   log.info({ event: 'service.started', url: service.url, docs: `${service.url}/docs` }, `listening on ${service.url}`)
 
-  let stopping = false
+  let stoppingSince: number | null = null
   const shutDown = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(1)
-    stopping = true
+    if (stoppingSince !== null) {
+      if (performance.now() - stoppingSince > SAME_PRESS_MS) process.exit(1)
+      return
+    }
+    stoppingSince = performance.now()
     log.info({ event: 'service.stopping', signal }, 'finishing what runs; the same signal again forces')
     setTimeout(() => process.exit(1), config.graceMs + FORCE_AFTER_MS).unref()
     service.stop().then(

@@ -23,6 +23,7 @@ export type ErrorClass =
   | 'protocol'
   | 'blocked_address'
   | 'invalid_url'
+  | 'signing'
   | 'http_status'
   | 'redirect'
   | 'lost'

@@ -36,13 +36,10 @@ export type Deliver = (delivery: ClaimedDelivery, growLane: () => boolean) => Pr
 const MAX_RETRY_PAUSE_MS = 5000
 
 export function deliverer(deps: DeliverDependencies): Deliver {
-  const { egress, policy, attemptTimeoutMs, clock, events } = deps
+  const { policy, clock, events } = deps
   return async (delivery, growLane) => {
-    const keys = await deps.signingKeys(delivery.tenantId)
-    const maxAttempts = policy.waitsMs.length + 1
-    const request = prepareRequest(delivery, keys, maxAttempts, attemptTimeoutMs, Date.now(), clock.newHex)
     const startedAt = clock.now()
-    const result = await egress.send(request)
+    const { request, result } = await attempt(delivery, deps)
     const now = clock.now()
     const decision = decideNext(delivery, result.outcome, policy, now, clock.random())
     const success = decision.next === 'delivered'
@@ -66,6 +63,28 @@ export function deliverer(deps: DeliverDependencies): Deliver {
   }
 }
 
+interface Sent {
+  /** Null when it could not even be made. */
+  request: EgressRequest | null
+  result: EgressResult
+}
+
+/** A secret that cannot be opened fails the attempt like anything else, so that the delivery does not loop unseen. */
+async function attempt(delivery: ClaimedDelivery, deps: DeliverDependencies): Promise<Sent> {
+  const { policy, attemptTimeoutMs, clock } = deps
+  try {
+    const keys = await deps.signingKeys(delivery.tenantId)
+    const maxAttempts = policy.waitsMs.length + 1
+    const request = prepareRequest(delivery, keys, maxAttempts, attemptTimeoutMs, Date.now(), clock.newHex)
+    return { request, result: await deps.egress.send(request) }
+  } catch (error) {
+    deps.events.taskFailed(`signing delivery ${delivery.id}`, error)
+    const outcome = { kind: 'error', class: 'signing', text: 'The signing secret could not be used.' } as const
+    const phases = { dns: null, connect: null, tls: null, firstByte: null, total: 0 }
+    return { request: null, result: { outcome, phases, remoteAddress: null, body: Buffer.alloc(0), truncated: false } }
+  }
+}
+
 /** The receiver has answered: while the database takes no writes, the outcome is kept, for as long as the claim lasts. */
 async function record(record: AttemptRecord, deps: DeliverDependencies): Promise<boolean> {
   const { deliveries, clock, events } = deps
@@ -82,7 +101,7 @@ async function record(record: AttemptRecord, deps: DeliverDependencies): Promise
 
 function attemptRow(
   delivery: ClaimedDelivery,
-  request: EgressRequest,
+  request: EgressRequest | null,
   { outcome, phases, remoteAddress, body, truncated }: EgressResult,
   decision: Decision,
   startedAt: number,
@@ -99,7 +118,7 @@ function attemptRow(
     durationMs: now - startedAt,
     phases: JSON.stringify(phases),
     remoteAddress,
-    requestHeaders: JSON.stringify(request.headers),
+    requestHeaders: request && JSON.stringify(request.headers),
     status: statusOf(outcome),
     responseHeaders: answered ? JSON.stringify(outcome.headers) : null,
     responseBody: answered ? body : null,
