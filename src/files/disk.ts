@@ -12,7 +12,8 @@ export function diskFiles(folder: string): FileBytes {
     async write(id, data, maxBytes) {
       const path = pathOf(id)
       const partial = `${path}.partial`
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      const made = await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      if (made !== undefined) await syncFolder(dirname(made))
       const file = await open(partial, 'wx', 0o600)
       try {
         const written = await copy(data, file, maxBytes)
@@ -48,7 +49,7 @@ async function copy(data: AsyncIterable<Uint8Array>, file: FileHandle, maxBytes:
   return { size, sha256: hash.digest('hex') }
 }
 
-/** A rename is durable only when its folder is (fsync(2)). */
+/** A new name, of a file or folder, is durable only when the folder that holds it is (fsync(2)). */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r')
   await folder.sync()

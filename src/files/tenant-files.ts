@@ -1,15 +1,21 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
-import type { FileRow, FileStore } from '../store/store.ts'
+import { AppError } from '../errors.ts'
+import type { AddedFile, FileRow, FileStore, NewKey } from '../store/store.ts'
 import { type FileBytes, MAX_FILE_BYTES } from './files.ts'
 
 /** Files as tenants have them: bytes and their row. */
 export interface TenantFiles {
   /**
    * The bytes first, then the row: a crash between them leaves bytes nobody refers to, never a row without bytes.
+   * @param keyFor The idempotency key, bound to the content: called with its SHA-256 once that is known
    * @throws FileTooLargeError
    */
-  save(file: NewFile, data: AsyncIterable<Uint8Array>): Promise<FileRow>
+  save(
+    file: NewFile,
+    data: AsyncIterable<Uint8Array>,
+    keyFor?: (sha256: string) => NewKey | null,
+  ): Promise<Exclude<AddedFile, { kind: 'key_reused' }>>
   find(tenantId: string, id: string): Promise<FileRow | null>
   read(file: FileRow, range?: { start: number; end: number }): Promise<Readable>
   /** Removes the bytes of files whose rows are gone. */
@@ -25,12 +31,15 @@ export interface NewFile {
 
 export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): TenantFiles {
   return {
-    async save(file, data) {
+    async save(file, data, keyFor = () => null) {
       const id = clock.newId('file')
       const written = await bytes.write(id, data, MAX_FILE_BYTES)
-      const row = { id, ...file, ...written, createdAt: clock.now() }
-      await store.add(row)
-      return row
+      const added = await store.add({ id, ...file, ...written, createdAt: clock.now() }, keyFor(written.sha256))
+      if (added.kind !== 'created') await bytes.remove(id)
+      if (added.kind === 'key_reused') {
+        throw new AppError('idempotency-key-reused', 'This idempotency key was used with another path or content.')
+      }
+      return added
     },
     find: (tenantId, id) => store.get(tenantId, id),
     read: (file, range) => bytes.read(file.id, range),

@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts'
 import { FileTooLargeError, MAX_FILE_BYTES } from '../files/files.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
 import type { FileRow } from '../store/store.ts'
+import { idempotencyKey } from './idempotency.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, notFound } from './problem.ts'
 import { FileSchema, IdParams, json } from './schemas.ts'
@@ -13,7 +14,13 @@ const tag = 'Files'
 /** type/subtype and parameters (RFC 9110 §8.3.1), without anything that could break a header. */
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[\x20-\x21\x23-\x7e]*"))*$/
 
-export function fileRoutes(add: AddOperation, files: TenantFiles, publicUrl: string): void {
+export interface FileRoutes {
+  files: TenantFiles
+  publicUrl: string
+  requireIdempotencyKey: boolean
+}
+
+export function fileRoutes(add: AddOperation, { files, publicUrl, requireIdempotencyKey }: FileRoutes): void {
   add(
     {
       method: 'post',
@@ -29,7 +36,11 @@ export function fileRoutes(add: AddOperation, files: TenantFiles, publicUrl: str
       if (!MEDIA_TYPE.test(contentType) || contentType.length > 255) {
         throw new AppError('unsupported-media-type', 'The Content-Type is not a media type.')
       }
-      const file = await upload(c, files, { tenantId: caller.tenantId as string, jobId: null, contentType })
+      // Looked at before the body is read: what is wrong with the header needs no upload to be found.
+      idempotencyKey(c, '', requireIdempotencyKey)
+      const added = await upload(c, files, { tenantId: caller.tenantId as string, jobId: null, contentType })
+      const { file } = added
+      if (added.kind === 'repeated') c.header('idempotent-replayed', 'true')
       const href = `${publicUrl}/v1/files/${file.id}`
       return c.body(JSON.stringify(fileView(file, href)), 201, { 'content-type': JSON_TYPE, location: href })
     },
@@ -58,10 +69,15 @@ export function fileRoutes(add: AddOperation, files: TenantFiles, publicUrl: str
   )
 }
 
-async function upload(c: Context, files: TenantFiles, file: Parameters<TenantFiles['save']>[0]): Promise<FileRow> {
+async function upload(
+  c: Context,
+  files: TenantFiles,
+  file: Parameters<TenantFiles['save']>[0],
+): Promise<Awaited<ReturnType<TenantFiles['save']>>> {
   if (Number(c.req.header('content-length') ?? 0) > MAX_FILE_BYTES) throw tooLarge()
   try {
-    return await files.save(file, (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>)
+    const data = (c.req.raw.body ?? []) as AsyncIterable<Uint8Array>
+    return await files.save(file, data, (sha256) => idempotencyKey(c, sha256, false)?.key ?? null)
   } catch (error) {
     if (error instanceof FileTooLargeError) throw tooLarge()
     throw error
@@ -78,13 +94,13 @@ function fileView(file: FileRow, href: string) {
 }
 
 async function download(c: Context, file: FileRow, files: TenantFiles): Promise<Response> {
-  const range = parseRange(c.req.header('range'), file.size)
+  // RFC 9110 §14.2: Range has a meaning for GET alone.
+  const range = c.req.method === 'GET' ? parseRange(c.req.header('range'), file.size) : null
   if (range === 'outside') {
     throw new AppError('range-not-satisfiable', 'The file is shorter.', {
       headers: { 'content-range': `bytes */${file.size}` },
     })
   }
-  const stream = await files.read(file, range ?? undefined)
   const headers: Record<string, string> = {
     'content-type': file.contentType,
     'content-length': String(range ? range.end - range.start + 1 : file.size),
@@ -96,6 +112,8 @@ async function download(c: Context, file: FileRow, files: TenantFiles): Promise<
     'x-content-type-options': 'nosniff',
     ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${file.size}` }),
   }
+  if (c.req.method === 'HEAD') return c.body(null, 200, headers)
+  const stream = await files.read(file, range ?? undefined)
   return c.body(Readable.toWeb(stream) as ReadableStream, range ? 206 : 200, headers)
 }
 

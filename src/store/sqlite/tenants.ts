@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
-import type { ApiKey, FileRow, FileStore, Tenant, TenantStore } from '../store.ts'
+import type { AddedFile, ApiKey, FileRow, FileStore, Tenant, TenantStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { keyTaker } from './idempotency-keys.ts'
 import { apiKeys, files, tenants } from './schema.ts'
 import { insertInto, selectList } from './statements.ts'
 
@@ -35,14 +36,21 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
 
 export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
   const add = db.prepare(insertInto(files))
+  const takeKey = keyTaker(db)
   const get = db.prepare<[string, string], FileRow>(
     `SELECT ${selectList(files)} FROM files WHERE id = ? AND tenant_id = ?`,
   )
   const remove = db.prepare('DELETE FROM files WHERE id = ?')
   return {
-    add: (file) =>
-      writer.run(() => {
+    add: (file, key) =>
+      writer.run((): AddedFile => {
+        const taken = takeKey(key, { tenantId: file.tenantId, resourceId: file.id, createdAt: file.createdAt })
+        if (taken !== null) {
+          const made = get.get(taken.resourceId ?? '', file.tenantId)
+          return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', file: made }
+        }
         add.run(file)
+        return { kind: 'created', file }
       }),
     get: async (tenantId, id) => get.get(id, tenantId) ?? null,
     remove: (ids) =>

@@ -1,0 +1,29 @@
+import type { Database } from 'better-sqlite3'
+import type { NewKey } from '../store.ts'
+import { idempotencyKeys } from './schema.ts'
+import { insertInto } from './statements.ts'
+
+/** Who a key belongs to and what it makes. */
+export interface KeyUse {
+  tenantId: string
+  resourceId: string
+  createdAt: number
+}
+
+/**
+ * Takes a key for what is about to be made. Null: it is ours, or there is none. Else what it stands for already;
+ * `undefined` when that was another request. To be called inside a transaction.
+ */
+export type TakeKey = (key: NewKey | null, use: KeyUse) => null | { resourceId: string | undefined }
+
+export function keyTaker(db: Database): TakeKey {
+  const take = db.prepare(`${insertInto(idempotencyKeys)} ON CONFLICT DO NOTHING`)
+  const find = db.prepare<[string, string], { fingerprint: string; resourceId: string }>(
+    'SELECT fingerprint, resource_id AS resourceId FROM idempotency_keys WHERE tenant_id = ? AND key = ?',
+  )
+  return (key, use) => {
+    if (key === null || take.run({ ...key, ...use }).changes > 0) return null
+    const known = find.get(use.tenantId, key.key)
+    return { resourceId: known?.fingerprint === key.fingerprint ? known.resourceId : undefined }
+  }
+}
