@@ -20,6 +20,8 @@ export interface Config {
   /** Waits after the 1st, 2nd … failed attempt of a delivery. */
   retryWaitsMs: readonly number[]
   attemptTimeoutMs: number
+  /** The longest a request is held for the end of a job. */
+  syncTimeoutMs: number
   graceMs: number
   egressAllow: EgressAllow
   /** How long deliveries of a lane that is not sent to are kept waiting, after their schedule. */
@@ -113,6 +115,7 @@ const Environment = z.object({
   POSTHORN_DELIVERY_CONCURRENCY: count(1, 100_000).prefault('1024'),
   POSTHORN_RETRY_SCHEDULE: durations.prefault('5s,5m,30m,2h,5h,10h,14h,20h,24h'),
   POSTHORN_ATTEMPT_TIMEOUT: duration.prefault('15s'),
+  POSTHORN_SYNC_TIMEOUT: duration.prefault('30s'),
   POSTHORN_GRACE: duration.prefault('25s'),
   POSTHORN_EGRESS_ALLOW: egressAllow.prefault(''),
   POSTHORN_RETENTION: duration.prefault('30d'),
@@ -152,6 +155,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
       deliveryConcurrency: e.POSTHORN_DELIVERY_CONCURRENCY,
       retryWaitsMs: e.POSTHORN_RETRY_SCHEDULE,
       attemptTimeoutMs: e.POSTHORN_ATTEMPT_TIMEOUT,
+      syncTimeoutMs: e.POSTHORN_SYNC_TIMEOUT,
       graceMs: e.POSTHORN_GRACE,
       egressAllow: e.POSTHORN_EGRESS_ALLOW,
       retentionMs: e.POSTHORN_RETENTION,

@@ -22,9 +22,11 @@ import { authenticator } from './http/auth.ts'
 import { type HttpServer, listen } from './http/server.ts'
 import { jobAcceptor } from './jobs/accept.ts'
 import { jobCanceller } from './jobs/cancel.ts'
+import { estimator, RunTimes } from './jobs/estimate.ts'
 import { JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
 import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
+import { jobWaiters } from './jobs/wait.ts'
 import { createSealer, keyFile } from './secrets.ts'
 import { openSqliteStore } from './store/sqlite/store.ts'
 import type { DeliveryStore } from './store/store.ts'
@@ -48,6 +50,7 @@ export interface ServiceOptions {
 /** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
 const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
 const UPKEEP_MS = 1000
+const RUN_TIMES_MS = 10_000
 const LOST_DELIVERIES_MS = 5000
 const LOST_CHUNK = 500
 
@@ -96,10 +99,15 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   const { jobs, deliveries } = store
   const shared = { jobs, deliveries, files, egress, engine, clock, events, registry, callbacks, publicUrl, workerId }
 
+  const waiters = jobWaiters(jobs, engine, clock)
+  const runTimes = new RunTimes()
+  engine.every(RUN_TIMES_MS, 'keeping run times', () => runTimes.sync(jobs, clock))
+  const concurrencyOf = (type: string) => Math.min(registry.get(type)?.concurrency ?? 1, config.jobConcurrency)
+
   const pool = new JobPool({
     ...shared,
     concurrency: config.jobConcurrency,
-    process: jobProcessor({ ...shared, isolation, log }),
+    process: jobProcessor({ ...shared, isolation, log, runTimes }),
   })
   const { attemptTimeoutMs } = config
   const deliver = deliverer({ ...shared, policy, attemptTimeoutMs, signingKeys: signingKeys(store.tenants, sealer) })
@@ -110,6 +118,9 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
     cancel: jobCanceller(shared),
     replay: replayer({ ...shared, deliveryTtlMs }),
     authenticate: authenticator(store.tenants),
+    estimate: estimator({ jobs, runTimes, clock, concurrencyOf }),
+    awaitJob: waiters.awaitJob,
+    syncTimeoutMs: config.syncTimeoutMs,
     requireIdempotencyKey: config.requireIdempotencyKey,
     checks: {
       database: async () => {
@@ -123,7 +134,11 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   await recover(shared)
   startLoops(config.roles, shared, pool, dispatcher)
   if (config.roles.has('api')) server.serve(app.fetch)
-  const stop = stopper(server, [() => pool.stop(config.graceMs), () => dispatcher.stop()], stack.move())
+  const stop = stopper(
+    server,
+    [waiters.release, () => pool.stop(config.graceMs), () => dispatcher.stop()],
+    stack.move(),
+  )
   return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
 }
 

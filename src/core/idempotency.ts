@@ -22,6 +22,6 @@ function unquote(value: string): string | null {
 }
 
 /** What a key is bound to: method, path and the raw body. `Prefer` is not part of it. */
-export function requestFingerprint(method: string, path: string, body: Uint8Array): string {
+export function requestFingerprint(method: string, path: string, body: Uint8Array | string): string {
   return createHash('sha256').update(`${method} ${path}\n`).update(body).digest('base64url')
 }

@@ -13,8 +13,18 @@ export interface Link {
   method: 'GET' | 'POST' | 'DELETE'
 }
 
+/** What a job's JSON says beyond its row. */
+export interface JobContext {
+  callback: CallbackState | null
+  /** Ms since 1970. */
+  estimatedCompletion?: number | null
+  /** Ms since 1970; null while it is not known, because the callback is not settled. */
+  expiresAt?: number | null
+}
+
 /** A job as the API and the callbacks show it, as JSON text: stored JSON goes in as it is. */
-export function jobJson(job: Job, publicUrl: string, callback: CallbackState | null): JsonText {
+export function jobJson(job: Job, publicUrl: string, context: JobContext): JsonText {
+  const { callback, estimatedCompletion = null, expiresAt = null } = context
   const failed = job.status === 'failed'
   return jsonWith(
     {
@@ -30,6 +40,8 @@ export function jobJson(job: Job, publicUrl: string, callback: CallbackState | n
       run_at: isoTime(job.runAt),
       started_at: isoTimeOrNull(job.startedAt),
       finished_at: isoTimeOrNull(job.finishedAt),
+      estimated_completion: isoTimeOrNull(estimatedCompletion),
+      expires_at: isoTimeOrNull(expiresAt),
       callback: callback && { status: callback.status, delivery_id: callback.deliveryId },
       ...(job.resultFileId === null ? {} : { result_url: `${publicUrl}/v1/jobs/${job.id}/result` }),
       links: jobLinks(job, publicUrl),
@@ -65,6 +77,7 @@ export function jobLinks(job: Pick<Job, 'id' | 'status' | 'endpointId'>, publicU
   const links: Link[] = [
     { href: url, rel: 'self', method: 'GET' },
     { href: `${url}/status`, rel: 'status', method: 'GET' },
+    { href: `${publicUrl}/v1/queue/requests/${job.id}`, rel: 'queue', method: 'GET' },
     { href: `${url}/result`, rel: 'result', method: 'GET' },
   ]
   if (!isFinished(job.status)) links.push({ href: `${url}/cancel`, rel: 'cancel', method: 'POST' })

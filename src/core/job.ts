@@ -57,6 +57,14 @@ export interface Job {
   resultFileId: string | null
   /** A problem, as JSON. */
   error: JsonText | null
+  /** While suspended: SHA-256 of the one-time token that completes it from outside. */
+  tokenHash: string | null
+  /** While suspended: after this, waiting has taken too long. */
+  suspendedUntil: number | null
+  /** Once finished: not before this is the result given up. It may be later, see `resultExpiry`. */
+  expiresAt: number | null
+  /** The result is gone (410); the row goes after the retention. */
+  expiredAt: number | null
   /** Grows with every visible change. */
   version: number
 }

@@ -115,6 +115,21 @@ export const problems = {
     title: 'The job failed because of another service',
     help: 'The member `error` holds what was answered.',
   },
+  'sync-timeout': {
+    status: 504,
+    title: 'The job is still running',
+    help: 'It did not finish while the request was held. It goes on: follow `links`, or send `Prefer: respond-async`.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'This key asks too often',
+    help: 'Wait `Retry-After` seconds, use `Prefer: wait=N` to be answered when something happens, or a callback.',
+  },
+  expired: {
+    status: 410,
+    title: 'The result is gone',
+    help: 'Results are kept for a time after the callback is settled; `expires_at` and `Sunset` say until when.',
+  },
   'job-timed-out': {
     status: 504,
     title: 'The job did not finish in time',

@@ -6,6 +6,8 @@ export interface Wakes {
   lanes: readonly string[]
   /** Jobs that were cancelled, wherever they run. */
   cancelled: readonly string[]
+  /** Jobs that are finished, for those who wait for them. */
+  finished: readonly string[]
 }
 
 /**

@@ -12,9 +12,11 @@ import { openApiDocument } from './openapi.ts'
 import { operationAdder } from './operation.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { resultRoutes } from './results.ts'
+import { type SubmitRoutes, submitRoutes } from './submit.ts'
 import { type ReadyCheck, systemRoutes } from './system.ts'
 
 export type AppDependencies = JobRoutes &
+  SubmitRoutes &
   DeliveryRoutes &
   DeadLetterRoutes & {
     authenticate: Authenticate
@@ -39,10 +41,11 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   })
   const add = operationAdder(app, deps.authenticate)
   systemRoutes(add, deps.checks)
+  submitRoutes(add, deps)
   jobRoutes(add, deps)
   resultRoutes(add, deps)
   deliveryRoutes(add, deps)
-  fileRoutes(add, deps.files, publicUrl)
+  fileRoutes(add, deps)
   deadLetterRoutes(add, deps)
   addDocuments(app, publicUrl)
   refuseOtherMethods(app, publicUrl)

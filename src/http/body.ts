@@ -52,7 +52,7 @@ export function parseJson(bytes: Uint8Array): unknown {
 function isDeeperThan(value: unknown, max: number): boolean {
   let level: unknown[] = [value]
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth > max) return true
+    if (depth >= max) return true
     level = level.flatMap((node) =>
       typeof node === 'object' && node !== null
         ? Object.values(node).filter((child) => typeof child === 'object' && child !== null)

@@ -19,6 +19,8 @@ export interface Operation<Body extends z.ZodType | undefined, Query extends Sha
   tag: string
   /** Null: anyone. */
   role: KeyRole | null
+  /** One that clients ask again and again: counted against the limit of their key. */
+  polled?: boolean
   /** A JSON body. */
   body?: Body
   query?: Query

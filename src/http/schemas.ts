@@ -22,10 +22,12 @@ const Metadata = z
 export const SubmitJob = z
   .object({
     type: z.string().min(1).max(100).openapi({ example: 'echo', description: 'What kind of work it is.' }),
-    payload: z.unknown().openapi({ type: 'object', description: 'The input, as the handler of the type takes it.' }),
+    payload: z
+      .unknown()
+      .optional()
+      .openapi({ type: 'object', description: 'The input, as the handler of the type takes it.' }),
     callback_url: z
       .string()
-      .max(2048)
       .optional()
       .openapi({ format: 'uri', description: 'Where events about the job are sent. Without it, poll.' }),
     callback_events: z.array(z.enum(CALLBACK_EVENTS)).min(1).optional().openapi({
@@ -91,6 +93,8 @@ export const JobSchema = z
     run_at: Time,
     started_at: Time.nullable(),
     finished_at: Time.nullable(),
+    estimated_completion: Time.nullable().openapi({ description: 'By recent runs of the type; null without any.' }),
+    expires_at: Time.nullable().openapi({ description: 'Until when the result is kept.' }),
     callback: z
       .object({ status: z.enum(DELIVERY_STATUSES), delivery_id: z.string() })
       .nullable()
@@ -103,6 +107,11 @@ export const JobSchema = z
     result: z.unknown().optional(),
   })
   .openapi('Job')
+
+export const QueueSchema = JobSchema.extend({
+  position: z.int().optional().openapi({ description: 'Ready jobs of the type that are ahead, below 1,000.' }),
+  position_at_least: z.int().optional().openapi({ description: 'Instead of `position` from 1,000 on.' }),
+}).openapi('QueuedJob')
 
 export const DeliverySchema = z
   .object({

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer } from '@hono/node-server'
 import { EX_UNAVAILABLE, StartError } from '../errors.ts'
@@ -26,7 +26,10 @@ const KEEP_ALIVE_MS = 75_000
 /** Binds the port; until `serve`, requests get 503. @throws StartError when the port cannot be had */
 export async function listen(port: number, host: string): Promise<HttpServer> {
   let handler: Fetch = () => new Response('starting', { status: 503, headers: { 'retry-after': '1' } })
-  const server = createAdaptorServer({ fetch: (request: Request) => handler(request) }) as Server
+  const server = createAdaptorServer({
+    fetch: (request: Request) => handler(request),
+    createServer: ignoringHost,
+  }) as Server
   server.headersTimeout = HEADERS_TIMEOUT_MS
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
@@ -56,3 +59,10 @@ export async function listen(port: number, host: string): Promise<HttpServer> {
     },
   }
 }
+
+/** Nothing here goes by the Host header, so one that is not a host is no reason to refuse a request. */
+const ignoringHost = ((options: ServerOptions, listener: RequestListener) =>
+  createServer(options, (request, response) => {
+    request.headers.host = 'localhost'
+    return listener(request, response)
+  })) as typeof createServer

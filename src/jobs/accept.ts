@@ -23,6 +23,7 @@ export interface JobRequest {
   maxAttempts: number | null
   resultTtlMs: number | null
   metadata: JsonText | null
+  /** W3C Trace Context. */
   traceparent: string
   key: NewKey | null
 }
@@ -82,7 +83,8 @@ async function checkPayload(handler: RegisteredHandler, payload: unknown): Promi
 function checkCallbackUrl(callbackUrl: string, allow: EgressAllow): string {
   const judged = judgeUrl(callbackUrl, allow)
   if ('url' in judged) return judged.url.origin
-  throw new AppError('invalid-callback-url', judged.text, {
+  const hint = judged.problem === 'blocked_address' ? ' The operator can allow it with POSTHORN_EGRESS_ALLOW.' : ''
+  throw new AppError('invalid-callback-url', judged.text + hint, {
     details: [{ field: '/callback_url', issue: judged.text, location: 'body' }],
   })
 }

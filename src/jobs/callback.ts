@@ -29,7 +29,7 @@ export function callbackFor(
   const deliveryId = clock.newId('dlv')
   const createdAt = clock.now()
   const state: CallbackState = { status: 'pending', deliveryId }
-  const data = jobJson(job, settings.publicUrl, state)
+  const data = jobJson(job, settings.publicUrl, { callback: state })
   return {
     eventId: clock.newId('evt'),
     deliveryId,

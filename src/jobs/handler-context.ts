@@ -58,7 +58,7 @@ function handlerFiles(job: Job, files: TenantFiles, publicUrl: string): HandlerF
       return { ...seen(file), stream }
     },
     async save(data, { contentType }) {
-      const file = await files.save({ tenantId: job.tenantId, jobId: job.id, contentType }, bytesOf(data))
+      const { file } = await files.save({ tenantId: job.tenantId, jobId: job.id, contentType }, bytesOf(data))
       return { ...seen(file), url: `${publicUrl}/v1/files/${file.id}` }
     },
   }

@@ -10,6 +10,7 @@ import { checkInput, type RegisteredHandler, type Registry } from '../handlers/r
 import type { JobStore } from '../store/store.ts'
 import { type CallbackSettings, callbackFor } from './callback.ts'
 import { finishOf, type JobEnd, problemJson } from './end.ts'
+import type { RunTimes } from './estimate.ts'
 import { type ContextDependencies, handlerContext } from './handler-context.ts'
 import { ProgressKeeper } from './progress.ts'
 
@@ -31,6 +32,7 @@ export interface ProcessDependencies extends ContextDependencies {
   clock: Clock
   events: BusinessEvents
   callbacks: CallbackSettings
+  runTimes: RunTimes
 }
 
 /** Performs one claimed job and stores what came of it. Never rejects. `abort` ends it early, with a RunAborted. */
@@ -54,7 +56,9 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
       const latest = { ...job, progress: keeper.progress, message: keeper.message }
       const outcome = await settle(latest, result, abort.signal, deps)
       const problem = 'problem' in result ? result.problem : null
-      events.jobRunEnded(job, { outcome, durationMs: clock.now() - startedAt, problem })
+      const durationMs = clock.now() - startedAt
+      if (outcome === 'completed') deps.runTimes.record(job.type, durationMs)
+      events.jobRunEnded(job, { outcome, durationMs, problem })
     } catch (error) {
       ended.abort()
       events.taskFailed(`job ${job.id}`, error)
@@ -163,6 +167,7 @@ async function finish(job: Job, end: JobEnd, deps: ProcessDependencies): Promise
   const { jobs, callbacks, clock, engine } = deps
   const finished = await persist(() => jobs.finish(job, finishOf(job, end, callbacks, clock)), deps)
   if (finished === null) return 'lost'
+  engine.wake('finished', [job.id])
   if (finished.endpointId !== null) engine.wake('lanes', [finished.endpointId])
   return finished.status
 }
@@ -175,7 +180,7 @@ async function storeResult(job: Job, value: unknown, { files }: ProcessDependenc
     const bytes = Buffer.from(json)
     if (bytes.length <= MAX_INLINE_RESULT_BYTES) return { status: 'completed', result: json, resultFileId: null }
     const owner = { tenantId: job.tenantId, jobId: job.id, contentType: 'application/json' }
-    const file = await files.save(owner, Readable.from([bytes]))
+    const { file } = await files.save(owner, Readable.from([bytes]))
     return { status: 'completed', result: null, resultFileId: file.id }
   } catch (error) {
     const problem = problemOf(error)

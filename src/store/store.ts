@@ -166,6 +166,16 @@ export interface JobStore {
   overdue(now: number, limit: number): Promise<Job[]>
   /** Jobs claimed by processes that are gone. `workerId` is the one that asks. */
   lost(workerId: string, limit: number): Promise<Job[]>
+  /**
+   * How many ready jobs of the same type are taken before this one, counted up to `limit`.
+   * Null when it is not waiting in the queue.
+   */
+  position(job: Job, limit: number): Promise<number | null>
+  /** How many jobs are ready, counted up to `limit`. */
+  countReady(limit: number): Promise<number>
+  /** Mean run times by type, in ms. */
+  runTimes(): Promise<Map<string, number>>
+  saveRunTimes(meansMs: ReadonlyMap<string, number>, now: number): Promise<void>
   /** Erases a finished job with its key; returns the ids of its files, null when it is not there or not finished. */
   erase(tenantId: string, id: string): Promise<string[] | null>
 }
@@ -346,8 +356,15 @@ export interface FileRow {
   createdAt: number
 }
 
+export type AddedFile =
+  | { kind: 'created'; file: FileRow }
+  /** The key was used for the same upload before: the file it made. */
+  | { kind: 'repeated'; file: FileRow }
+  | { kind: 'key_reused' }
+
 export interface FileStore {
-  add(file: FileRow): Promise<void>
+  /** The file and its idempotency key, at once. */
+  add(file: FileRow, key: NewKey | null): Promise<AddedFile>
   get(tenantId: string, id: string): Promise<FileRow | null>
   remove(ids: readonly string[]): Promise<void>
 }

@@ -268,7 +268,7 @@ export function jobsContract(subject: Subject): void {
     const { store, clock } = subject()
     const { id } = await accept({}, key)
     const file = { id: clock.newId('file'), tenantId: TENANT, jobId: id, size: 1, sha256: 'x', contentType: 'a/b' }
-    await store.files.add({ ...file, createdAt: clock.now() })
+    await store.files.add({ ...file, createdAt: clock.now() }, null)
     expect(await store.jobs.erase(TENANT, id)).toBeNull()
     await store.jobs.finish(await claimOne(), completed(clock))
     expect(await store.jobs.erase(OTHER, id)).toBeNull()

@@ -45,9 +45,19 @@ export function tenantsContract(subject: Subject): void {
     const { store, clock } = subject()
     const content = { size: 3, sha256: 'x', contentType: 'text/plain', createdAt: clock.now() }
     const file = { id: clock.newId('file'), tenantId: TENANT, jobId: null, ...content }
-    await store.files.add(file)
+    await store.files.add(file, null)
     expect(await store.files.get(TENANT, file.id)).toEqual(file)
     expect(await store.files.get(OTHER, file.id)).toBeNull()
+  })
+
+  test('a key stands for the file it made', async () => {
+    const { store, clock } = subject()
+    const content = { size: 3, sha256: 'x', contentType: 'text/plain', createdAt: clock.now() }
+    const file = () => ({ id: clock.newId('file'), tenantId: TENANT, jobId: null, ...content })
+    const key = { key: 'k', fingerprint: 'f' }
+    const first = await store.files.add(file(), key)
+    expect(await store.files.add(file(), key)).toEqual({ ...first, kind: 'repeated' })
+    expect(await store.files.add(file(), { ...key, fingerprint: 'other' })).toEqual({ kind: 'key_reused' })
   })
 
   test('an open store answers a ping', async () => {

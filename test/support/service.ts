@@ -14,7 +14,7 @@ export interface TestService extends AsyncDisposable {
   service: Service
   url: string
   folder: string
-  /** Calls the API with the client's key. */
+  /** Calls the API with the client's key. A submission prefers `respond-async`, unless it says otherwise. */
   api(path: string, init?: RequestInit & { json?: unknown; key?: string | null }): Promise<Response>
   /** Submits a job and returns its id; fails the test when it is not accepted. */
   submit(job: object, headers?: Record<string, string>): Promise<string>
@@ -49,6 +49,7 @@ export async function startTestService(env: Environment = {}, folder?: string): 
       headers: {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
         ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(path === '/v1/jobs' ? { prefer: 'respond-async' } : {}),
         ...init.headers,
       },
     })

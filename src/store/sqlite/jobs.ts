@@ -5,9 +5,11 @@ import type { Job } from '../../core/job.ts'
 import type { Accepted, JobClaim, JobFinish, JobProgress, JobStore, NewJob, NewKey } from '../store.ts'
 import { callbackWriter } from './callbacks.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { keyTaker } from './idempotency-keys.ts'
 import { jobClaimer } from './job-claims.ts'
+import { jobFigures } from './job-figures.ts'
 import type { Reader } from './reader.ts'
-import { idempotencyKeys, jobs } from './schema.ts'
+import { jobs } from './schema.ts'
 import { ifGiven, insertInto, selectList } from './statements.ts'
 
 const ALL = selectList(jobs)
@@ -20,11 +22,12 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
   const accept = acceptor(db)
   const get = db.prepare<[string, string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ? AND tenant_id = ?`)
   const retry = db.prepare(
-    `UPDATE jobs SET status = 'pending', queue = 'scheduled', due_at = @dueAt, error = @error, ${UNCLAIMED}
+    `UPDATE jobs SET status = 'pending', queue = 'scheduled', due_at = @dueAt, error = @error, progress = 0, message = NULL, ${UNCLAIMED}
       WHERE ${HELD_CLAIM}`,
   )
   const release = db.prepare(
-    `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, lost_runs = lost_runs + @lost, ${UNCLAIMED}
+    `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, lost_runs = lost_runs + @lost, progress = 0,
+      message = NULL, ${UNCLAIMED}
       WHERE ${HELD_CLAIM}`,
   )
   const progress = db.prepare<[JobClaim & Pick<JobProgress, 'progress' | 'message'>], Job>(
@@ -45,6 +48,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
 
   return {
     ...jobClaimer(db, writer),
+    ...jobFigures(db, writer, reader),
     accept: (job, key) => writer.run(() => accept(job, key, callbacks.endpointOf)),
     get: async (tenantId, id) => get.get(id, tenantId) ?? null,
     list: (tenantId, filter, page) =>
@@ -88,17 +92,13 @@ function finishColumns({ callback, ...columns }: JobFinish): object {
 
 /** The key first: when it is known, nothing else is written. */
 function acceptor(db: Database) {
-  const claimKey = db.prepare(`${insertInto(idempotencyKeys)} ON CONFLICT DO NOTHING`)
-  const findKey = db.prepare<[string, string], { fingerprint: string; resourceId: string }>(
-    'SELECT fingerprint, resource_id AS resourceId FROM idempotency_keys WHERE tenant_id = ? AND key = ?',
-  )
+  const takeKey = keyTaker(db)
   const find = db.prepare<[string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ?`)
   const insert = db.prepare(insertInto(jobs))
   return (job: NewJob, key: NewKey | null, endpointOf: (job: NewJob) => string | null): Accepted => {
-    const owner = { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt }
-    if (key !== null && claimKey.run({ ...key, ...owner }).changes === 0) {
-      const known = findKey.get(job.tenantId, key.key)
-      const made = known?.fingerprint === key.fingerprint ? find.get(known.resourceId) : undefined
+    const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })
+    if (taken !== null) {
+      const made = taken.resourceId === undefined ? undefined : find.get(taken.resourceId)
       return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', job: made }
     }
     const row = newRow(job, endpointOf(job))
@@ -126,6 +126,10 @@ function newRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job
     result: null,
     resultFileId: null,
     error: null,
+    tokenHash: null,
+    suspendedUntil: null,
+    expiresAt: null,
+    expiredAt: null,
     version: 0,
   }
 }

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { blob, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { DeadReason, DeliveryStatus, ErrorClass } from '../../core/delivery.ts'
 import type { JobStatus, QueueState } from '../../core/job.ts'
 import type { AttemptOutcome, EndpointKind, KeyRole } from '../store.ts'
@@ -62,14 +62,23 @@ export const jobs = sqliteTable(
     result: text(),
     resultFileId: text('result_file_id'),
     error: text(),
+    tokenHash: text('token_hash'),
+    suspendedUntil: integer('suspended_until'),
+    expiresAt: integer('expires_at'),
+    expiredAt: integer('expired_at'),
     version: integer().notNull(),
   },
   (t) => [
     // What is ready is found by tenant and type, in the order it is taken; what is scheduled waits elsewhere.
     index('jobs_ready').on(t.tenantId, t.type, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
+    // How many of a type are ahead, whoever's they are.
+    index('jobs_position').on(t.type, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
     index('jobs_scheduled').on(t.dueAt).where(sql`queue = 'scheduled'`),
     index('jobs_processing').on(t.workerId).where(sql`status = 'processing'`),
     index('jobs_deadline').on(t.deadlineAt).where(sql`queue is not null and deadline_at is not null`),
+    index('jobs_suspended').on(t.suspendedUntil).where(sql`suspended_until is not null`),
+    index('jobs_expiry').on(t.expiresAt).where(sql`expires_at is not null and expired_at is null`),
+    index('jobs_retention').on(t.expiredAt).where(sql`expired_at is not null`),
     index('jobs_by_tenant').on(t.tenantId, t.id),
     index('jobs_by_status').on(t.tenantId, t.status, t.id),
   ],
@@ -87,6 +96,33 @@ export const idempotencyKeys = sqliteTable(
     createdAt: integer('created_at').notNull(),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.key] }), index('idempotency_keys_by_resource').on(t.resourceId)],
+)
+
+/** Progress, in the order it was made; the other events of a job follow from its row. */
+export const jobEvents = sqliteTable(
+  'job_events',
+  {
+    jobId: text('job_id').notNull(),
+    seq: integer().notNull(),
+    progress: integer().notNull(),
+    message: text(),
+    at: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.seq] })],
+)
+
+/** How long runs of a type take, for estimates. */
+export const typeStats = sqliteTable('type_stats', {
+  type: text().primaryKey(),
+  meanRunMs: real('mean_run_ms').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+})
+
+/** Files that a job's payload names: they stay as long as the job. */
+export const fileRefs = sqliteTable(
+  'file_refs',
+  { fileId: text('file_id').notNull(), jobId: text('job_id').notNull() },
+  (t) => [primaryKey({ columns: [t.fileId, t.jobId] }), index('file_refs_by_job').on(t.jobId)],
 )
 
 export const endpoints = sqliteTable(
@@ -212,7 +248,10 @@ export const files = sqliteTable(
     contentType: text('content_type').notNull(),
     createdAt: integer('created_at').notNull(),
   },
-  (t) => [index('files_by_job').on(t.jobId).where(sql`job_id is not null`)],
+  (t) => [
+    index('files_by_job').on(t.jobId).where(sql`job_id is not null`),
+    index('files_uploaded').on(t.createdAt).where(sql`job_id is null`),
+  ],
 )
 
 export const auditLog = sqliteTable('audit_log', {

@@ -1,0 +1,96 @@
+import type { Context } from 'hono'
+import type { Clock } from '../clock.ts'
+import { isFinished, type Job, type JobProblem } from '../core/job.ts'
+import { type CallbackState, jobJson, jobLinks } from '../core/job-view.ts'
+import { parsePrefer } from '../core/prefer.ts'
+import type { ProblemCode } from '../core/problems.ts'
+import { AppError } from '../errors.ts'
+import { type Estimate, type EstimateJob, EXACT_POSITION, retryAfterS } from '../jobs/estimate.ts'
+import type { AwaitJob } from '../jobs/wait.ts'
+import type { DeliveryStore, JobStore } from '../store/store.ts'
+import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
+
+export interface AnswerDependencies {
+  jobs: JobStore
+  deliveries: DeliveryStore
+  estimate: EstimateJob
+  awaitJob: AwaitJob
+  clock: Clock
+  publicUrl: string
+  /** The longest a request is held, in ms. */
+  syncTimeoutMs: number
+}
+
+/** A job as it is answered: body, version and how long to wait before asking again. */
+export interface ShownJob {
+  json: string
+  headers: Record<string, string>
+  estimate: Estimate
+}
+
+/** The tenant's job, after the wait that the request prefers. @throws AppError 404 */
+export async function findJob(c: Context, tenantId: string | null, id: string, deps: AnswerDependencies): Promise<Job> {
+  const waitMs = Math.min((parsePrefer(c.req.header('prefer')).waitS ?? 0) * 1000, deps.syncTimeoutMs)
+  const job = tenantId === null ? null : await deps.awaitJob(tenantId, id, waitMs, c.req.raw.signal)
+  if (job === null) throw notFound()
+  return job
+}
+
+export async function showJob(job: Job, deps: AnswerDependencies): Promise<ShownJob> {
+  const id = job.callbackDeliveryId
+  const delivery = id === null ? null : await deps.deliveries.get(job.tenantId, id)
+  const callback: CallbackState | null = delivery && {
+    status: delivery.held ? 'held' : delivery.status,
+    deliveryId: delivery.id,
+  }
+  const estimate = await deps.estimate(job)
+  const json = jobJson(job, deps.publicUrl, { callback, estimatedCompletion: estimate.completionAt })
+  const headers = {
+    'content-type': JSON_TYPE,
+    'cache-control': 'private, no-cache',
+    vary: 'Prefer',
+    // The version counts the job's own changes; its callback has a life of its own.
+    etag: `"${job.version}${callback === null ? '' : `-${callback.status}`}"`,
+  }
+  return {
+    json,
+    headers: isFinished(job.status) ? headers : { ...headers, ...retryAfter(job, estimate, deps.clock) },
+    estimate,
+  }
+}
+
+export function retryAfter(job: Job, estimate: Estimate, clock: Clock): { 'retry-after': string } {
+  return { 'retry-after': String(retryAfterS(job, estimate, clock.now())) }
+}
+
+/** The members that say where a waiting job stands. */
+export function positionMembers({ position }: Estimate): object {
+  if (position === null) return {}
+  return position < EXACT_POSITION ? { position } : { position_at_least: EXACT_POSITION }
+}
+
+/** RFC 9110 §13.1.2: weak comparison, a list, or `*`. */
+export function isNotModified(c: Context, etag: string): boolean {
+  const header = c.req.header('if-none-match')
+  if (header === undefined) return false
+  if (header.trim() === '*') return true
+  return [...header.matchAll(/(?:W\/)?("[^"]*")/g)].some(([, tag]) => tag === etag)
+}
+
+/** By the status of a failed job's problem. */
+const FAILED: Record<JobProblem['status'], ProblemCode> = {
+  422: 'job-failed',
+  502: 'job-failed-upstream',
+  504: 'job-timed-out',
+}
+
+/** What a failed or cancelled job is where its result was asked for: its own problem, or 409. */
+export function unsuccessful(c: Context, job: Job, publicUrl: string): Response {
+  const links = jobLinks(job, publicUrl)
+  if (job.status === 'cancelled') {
+    const error = new AppError('job-cancelled', 'The job was cancelled: there is no result.')
+    return problemResponse(c, error, publicUrl, { links })
+  }
+  const problem = JSON.parse(job.error ?? '{}') as JobProblem
+  return problemResponse(c, new AppError(FAILED[problem.status], problem.detail), publicUrl, { error: problem, links })
+}

@@ -1,0 +1,133 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { isFinished, type Job } from '../core/job.ts'
+import { acceptedJson, jobLinks } from '../core/job-view.ts'
+import { type Preferences, parsePrefer } from '../core/prefer.ts'
+import { traceFrom } from '../core/trace.ts'
+import { AppError } from '../errors.ts'
+import type { AcceptJob, JobRequest } from '../jobs/accept.ts'
+import { checked } from './body.ts'
+import { idempotencyKey } from './idempotency.ts'
+import { type AnswerDependencies, showJob, unsuccessful } from './job-answer.ts'
+import { jobCallbacks } from './job-callbacks.ts'
+import type { AddOperation } from './operation.ts'
+import { JSON_TYPE, problemResponse } from './problem.ts'
+import { AcceptedSchema, JobSchema, json, SubmitJob } from './schemas.ts'
+
+export interface SubmitRoutes extends AnswerDependencies {
+  accept: AcceptJob
+  requireIdempotencyKey: boolean
+}
+
+/** A new job has no estimate yet worth computing; the status URL has one. */
+const FIRST_RETRY_AFTER_S = '1'
+
+const PREFER = `Without \`Prefer\` the request is held until the job is finished and answered with it; after the sync
+timeout 504, and the job goes on. \`respond-async\` gets 202 at once, \`respond-async, wait=N\` after up to N seconds.`
+
+export function submitRoutes(add: AddOperation, deps: SubmitRoutes): void {
+  add(
+    {
+      method: 'post',
+      path: '/v1/jobs',
+      tag: 'Jobs',
+      role: 'client',
+      summary: 'Submit a job',
+      description: `${PREFER}\n\nWith an \`Idempotency-Key\`, the same request again gets the same 202, byte for byte, or
+the answer the first would have got, and makes no second job.`,
+      body: SubmitJob,
+      headers: z.object({
+        'idempotency-key': z.string().optional().openapi({ description: '1 to 255 visible characters.' }),
+        'paypal-request-id': z.string().optional().openapi({ description: 'The same key; a repeat is answered 200.' }),
+        prefer: z.string().optional().openapi({ example: 'respond-async, wait=5' }),
+        traceparent: z.string().optional(),
+      }),
+      responses: {
+        200: json(JobSchema, 'Finished while the request was held'),
+        202: json(AcceptedSchema, 'Accepted', acceptedHeaders),
+        504: { description: 'Not finished while the request was held; `links` lead to the job' },
+      },
+      callbacks: jobCallbacks,
+    },
+    async ({ c, caller, body, raw }) => {
+      const prefer = parsePrefer(c.req.header('prefer'))
+      if (prefer.strict) checked(SubmitJob.strict(), body === undefined ? {} : JSON.parse(raw.toString()), 'body')
+      const key = idempotencyKey(c, raw, deps.requireIdempotencyKey)
+      const request = jobRequest(body, caller.tenantId as string)
+      const accepted = await deps.accept({
+        ...request,
+        traceparent: traceFrom(c.req.header('traceparent'), deps.clock.newHex),
+        key: key?.key ?? null,
+      })
+      const repeated = accepted.kind === 'repeated'
+      if (repeated) c.header('idempotent-replayed', 'true')
+      const job = await hold(c, accepted.job, prefer, deps)
+      if (repeated && key?.profile === 'paypal') return finishedAnswer(c, job, deps)
+      return isFinished(job.status) ? finishedAnswer(c, job, deps) : unfinishedAnswer(c, job, prefer, deps)
+    },
+  )
+}
+
+/** A submission's members in our units; what comes from its headers is added by the caller. */
+export function jobRequest(body: SubmitJob, tenantId: string): Omit<JobRequest, 'traceparent' | 'key'> {
+  const ms = (seconds: number | undefined) => (seconds === undefined ? null : seconds * 1000)
+  return {
+    tenantId,
+    type: body.type,
+    payload: body.payload ?? {},
+    callbackUrl: body.callback_url ?? null,
+    callbackEvents: body.callback_events ?? null,
+    priority: body.priority,
+    runAt: body.run_at === undefined ? null : Date.parse(body.run_at),
+    deadlineMs: ms(body.deadline_s),
+    timeoutMs: ms(body.timeout_s),
+    maxAttempts: body.max_attempts ?? null,
+    resultTtlMs: ms(body.result_ttl_s),
+    metadata: body.metadata === undefined ? null : JSON.stringify(body.metadata),
+  }
+}
+
+/** RFC 7240 §4.1, §4.3: `wait` bounds how long the request is held; `respond-async` alone is not held at all. */
+async function hold(c: Context, job: Job, prefer: Preferences, deps: SubmitRoutes): Promise<Job> {
+  const askedMs = prefer.waitS === null ? null : prefer.waitS * 1000
+  const holdMs = Math.min(askedMs ?? (prefer.respondAsync ? 0 : deps.syncTimeoutMs), deps.syncTimeoutMs)
+  if (holdMs === 0) return job
+  return (await deps.awaitJob(job.tenantId, job.id, holdMs, c.req.raw.signal)) ?? job
+}
+
+async function finishedAnswer(c: Context, job: Job, deps: SubmitRoutes): Promise<Response> {
+  c.header('vary', 'Prefer')
+  if (job.status === 'failed' || job.status === 'cancelled') return unsuccessful(c, job, deps.publicUrl)
+  const { json: body, headers } = await showJob(job, deps)
+  return c.body(body, 200, { ...headers, 'cache-control': 'no-store' })
+}
+
+function unfinishedAnswer(c: Context, job: Job, prefer: Preferences, { publicUrl }: SubmitRoutes): Response {
+  c.header('vary', 'Prefer')
+  const links = jobLinks({ ...job, status: 'pending' }, publicUrl)
+  if (!prefer.respondAsync) {
+    const error = new AppError('sync-timeout', 'The job did not finish while the request was held; it goes on.')
+    return problemResponse(c, error, publicUrl, { links })
+  }
+  const body = prefer.minimal ? JSON.stringify({ id: job.id, links }) : acceptedJson(job, publicUrl)
+  return c.body(body, 202, {
+    'content-type': JSON_TYPE,
+    location: `${publicUrl}/v1/jobs/${job.id}/status`,
+    'retry-after': FIRST_RETRY_AFTER_S,
+    'cache-control': 'no-store',
+    'preference-applied': applied(prefer),
+  })
+}
+
+/** RFC 7240 §3: what was honoured of it, without parameters. */
+function applied({ waitS, minimal }: Preferences): string {
+  const wait = waitS === null ? [] : [`wait=${waitS}`]
+  return ['respond-async', ...wait, ...(minimal ? ['return=minimal'] : [])].join(', ')
+}
+
+const acceptedHeaders = z.object({
+  Location: z.url().openapi({ description: 'The status of the job.' }),
+  'Retry-After': z.string(),
+  'Preference-Applied': z.string(),
+  'Idempotent-Replayed': z.string().optional().openapi({ description: '`true` when the key had made the job before.' }),
+})
