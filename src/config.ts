@@ -27,6 +27,10 @@ export interface Config {
   /** How long deliveries of a lane that is not sent to are kept waiting, after their schedule. */
   retentionMs: number
   filesPath: string
+  /** How often a key may ask for the state of jobs, a second. */
+  pollLimit: number
+  /** Ready jobs above which submissions are refused. */
+  maxPending: number
   requireIdempotencyKey: boolean
   logLevel: LogLevel
 }
@@ -119,6 +123,8 @@ const Environment = z.object({
   POSTHORN_GRACE: duration.prefault('25s'),
   POSTHORN_EGRESS_ALLOW: egressAllow.prefault(''),
   POSTHORN_RETENTION: duration.prefault('30d'),
+  POSTHORN_POLL_LIMIT: count(1, 1_000_000).prefault('20'),
+  POSTHORN_MAX_PENDING: count(1, 1_000_000_000).prefault('1000000'),
   POSTHORN_FILES: filePath.prefault('file:./data/files'),
   POSTHORN_REQUIRE_IDEMPOTENCY_KEY: z.enum(['true', 'false'], 'is neither true nor false').prefault('false'),
   POSTHORN_LOG: z.enum(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`).prefault('info'),
@@ -160,6 +166,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
       egressAllow: e.POSTHORN_EGRESS_ALLOW,
       retentionMs: e.POSTHORN_RETENTION,
       filesPath: e.POSTHORN_FILES,
+      pollLimit: e.POSTHORN_POLL_LIMIT,
+      maxPending: e.POSTHORN_MAX_PENDING,
       requireIdempotencyKey: e.POSTHORN_REQUIRE_IDEMPOTENCY_KEY === 'true',
       logLevel: e.POSTHORN_LOG,
     },

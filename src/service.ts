@@ -10,17 +10,18 @@ import { signingKeys } from './delivery/signing-keys.ts'
 import { createEgressClient } from './egress/client.ts'
 import { embeddedEngine } from './engine/embedded.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
-import { type BusinessEvents, businessEvents } from './events.ts'
+import { businessEvents } from './events.ts'
 import { diskFiles } from './files/disk.ts'
 import { tenantFiles } from './files/tenant-files.ts'
 import { ensureDefaultTenant, type FirstRun } from './first-run.ts'
 import { Isolation } from './handlers/isolate.ts'
 import { loadHandlers } from './handlers/load.ts'
 import { createRegistry, type Registry } from './handlers/registry.ts'
-import { createApp } from './http/app.ts'
+import { type AppDependencies, createApp } from './http/app.ts'
 import { authenticator } from './http/auth.ts'
 import { type HttpServer, listen } from './http/server.ts'
 import { jobAcceptor } from './jobs/accept.ts'
+import { Backlog } from './jobs/backlog.ts'
 import { jobCanceller } from './jobs/cancel.ts'
 import { estimator, RunTimes } from './jobs/estimate.ts'
 import { JobPool } from './jobs/pool.ts'
@@ -29,7 +30,6 @@ import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
 import { jobWaiters } from './jobs/wait.ts'
 import { createSealer, keyFile } from './secrets.ts'
 import { openSqliteStore } from './store/sqlite/store.ts'
-import type { DeliveryStore } from './store/store.ts'
 
 export interface Service extends AsyncDisposable {
   /** Base of the API, as clients reach it. */
@@ -50,6 +50,7 @@ export interface ServiceOptions {
 /** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
 const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
 const UPKEEP_MS = 1000
+const BACKLOG_MS = 1000
 const RUN_TIMES_MS = 10_000
 const LOST_DELIVERIES_MS = 5000
 const LOST_CHUNK = 500
@@ -77,62 +78,15 @@ async function loadRegistry({ handlers }: Config): Promise<Registry> {
 }
 
 async function compose(options: ServiceOptions, registry: Registry, server: HttpServer): Promise<Service> {
-  const { config, secrets, log, clock = systemClock() } = options
+  const { config } = options
   const publicUrl = config.publicUrl ?? `http://${urlHost(config.host)}:${server.port}`
-  const events = businessEvents(log)
-  const workerId = clock.newId('wrk')
   await using stack = new AsyncDisposableStack()
-
-  const store = stack.use(openSqliteStore(config.databasePath))
-  const sealer = createSealer(secrets.encryptionKeys ?? keyFile(config.databasePath))
-  const show = (made: FirstRun) => options.showFirstRun(made, publicUrl)
-  await ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show })
-
-  const files = tenantFiles(store.files, diskFiles(config.filesPath), clock)
-  const egress = stack.adopt(createEgressClient({ allow: config.egressAllow }), (client) => client.close())
-  const isolation = stack.use(new Isolation())
-  const engine = stack.use(embeddedEngine(clock, (task, error) => events.taskFailed(task, error)))
-
-  const policy = deliveryPolicy(config.retryWaitsMs)
-  const deliveryTtlMs = scheduleSpan(policy) + EXTRA_DELIVERY_TTL_MS
-  const callbacks = { publicUrl, deliveryTtlMs }
-  const { jobs, deliveries } = store
-  const shared = { jobs, deliveries, files, egress, engine, clock, events, registry, callbacks, publicUrl, workerId }
-
-  const waiters = jobWaiters(jobs, engine, clock)
-  const runTimes = new RunTimes()
-  engine.every(RUN_TIMES_MS, 'keeping run times', () => runTimes.sync(jobs, clock))
-  const concurrencyOf = (type: string) => Math.min(registry.get(type)?.concurrency ?? 1, config.jobConcurrency)
-
-  const pool = new JobPool({
-    ...shared,
-    concurrency: config.jobConcurrency,
-    process: jobProcessor({ ...shared, isolation, log, runTimes }),
-  })
-  const { attemptTimeoutMs } = config
-  const deliver = deliverer({ ...shared, policy, attemptTimeoutMs, signingKeys: signingKeys(store.tenants, sealer) })
-  const dispatcher = new Dispatcher({ ...shared, deliver, concurrency: config.deliveryConcurrency, attemptTimeoutMs })
-  const app = createApp({
-    ...shared,
-    accept: jobAcceptor({ ...shared, egressAllow: config.egressAllow }),
-    cancel: jobCanceller(shared),
-    replay: replayer({ ...shared, deliveryTtlMs }),
-    authenticate: authenticator(store.tenants),
-    estimate: estimator({ jobs, runTimes, clock, concurrencyOf }),
-    awaitJob: waiters.awaitJob,
-    syncTimeoutMs: config.syncTimeoutMs,
-    requireIdempotencyKey: config.requireIdempotencyKey,
-    checks: {
-      database: async () => {
-        await store.ping()
-        return null
-      },
-      loops: async () => engine.lateTasks().map((task) => `${task} hangs`)[0] ?? null,
-    },
-  })
-
-  await recover(shared)
-  startLoops(config.roles, shared, pool, dispatcher)
+  const base = await openBase(options, registry, publicUrl, stack)
+  const { pool, dispatcher } = createWorkers(base, config, options.log)
+  const waiters = jobWaiters(base.jobs, base.engine, base.clock)
+  const app = createApp({ ...apiParts(base, config), awaitJob: waiters.awaitJob })
+  await recover(base)
+  startLoops(config.roles, base, pool, dispatcher)
   if (config.roles.has('api')) server.serve(app.fetch)
   const stop = stopper(
     server,
@@ -142,21 +96,80 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
 }
 
-type Upkeep = Parameters<typeof advanceQueue>[0] & { deliveries: DeliveryStore; events: BusinessEvents }
+type Base = Awaited<ReturnType<typeof openBase>>
+
+/** What everything else stands on: opened here, closed by the stack in the opposite order. */
+async function openBase(options: ServiceOptions, registry: Registry, publicUrl: string, stack: AsyncDisposableStack) {
+  const { config, secrets, log, clock = systemClock() } = options
+  const events = businessEvents(log)
+  const store = stack.use(openSqliteStore(config.databasePath))
+  const sealer = createSealer(secrets.encryptionKeys ?? keyFile(config.databasePath))
+  const show = (made: FirstRun) => options.showFirstRun(made, publicUrl)
+  await ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show })
+  const files = tenantFiles(store.files, diskFiles(config.filesPath), clock)
+  const egress = stack.adopt(createEgressClient({ allow: config.egressAllow }), (client) => client.close())
+  const isolation = stack.use(new Isolation())
+  const engine = stack.use(embeddedEngine(clock, (task, error) => events.taskFailed(task, error)))
+  const policy = deliveryPolicy(config.retryWaitsMs)
+  const deliveryTtlMs = scheduleSpan(policy) + EXTRA_DELIVERY_TTL_MS
+  const runTimes = new RunTimes()
+  const backlog = new Backlog(config.maxPending)
+  const { jobs, deliveries } = store
+  const workerId = clock.newId('wrk')
+  const callbacks = { publicUrl, deliveryTtlMs }
+  const settings = { registry, policy, deliveryTtlMs, callbacks, publicUrl, workerId }
+  const opened = { store, jobs, deliveries, sealer, files, egress, isolation, engine }
+  return { ...opened, ...settings, clock, events, runTimes, backlog }
+}
+
+function createWorkers(base: Base, config: Config, log: Logger): { pool: JobPool; dispatcher: Dispatcher } {
+  const { attemptTimeoutMs, jobConcurrency, deliveryConcurrency } = config
+  const deliver = deliverer({ ...base, attemptTimeoutMs, signingKeys: signingKeys(base.store.tenants, base.sealer) })
+  return {
+    pool: new JobPool({ ...base, concurrency: jobConcurrency, process: jobProcessor({ ...base, log }) }),
+    dispatcher: new Dispatcher({ ...base, deliver, concurrency: deliveryConcurrency, attemptTimeoutMs }),
+  }
+}
+
+function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob'> {
+  const { store, engine, registry } = base
+  const { egressAllow, syncTimeoutMs, requireIdempotencyKey, pollLimit } = config
+  const concurrencyOf = (type: string) => Math.min(registry.get(type)?.concurrency ?? 1, config.jobConcurrency)
+  return {
+    ...base,
+    syncTimeoutMs,
+    requireIdempotencyKey,
+    pollLimit,
+    accept: jobAcceptor({ ...base, egressAllow }),
+    cancel: jobCanceller(base),
+    replay: replayer(base),
+    estimate: estimator({ ...base, concurrencyOf }),
+    authenticate: authenticator(store.tenants),
+    checks: {
+      database: async () => {
+        await store.ping()
+        return null
+      },
+      loops: async () => engine.lateTasks().map((task) => `${task} hangs`)[0] ?? null,
+    },
+  }
+}
 
 /** Takes back what a process that died has held. */
-async function recover(upkeep: Upkeep): Promise<void> {
-  const { deliveries, workerId, clock, events } = upkeep
-  const jobs = await recoverJobs(upkeep)
+async function recover(base: Base): Promise<void> {
+  const { deliveries, workerId, clock, events } = base
+  const jobs = await recoverJobs(base)
   const lostDeliveries = await deliveries.releaseLost(workerId, clock.now(), Number.MAX_SAFE_INTEGER)
   if (jobs + lostDeliveries > 0) events.lostWorkFound({ jobs, deliveries: lostDeliveries })
 }
 
-function startLoops(roles: ReadonlySet<Role>, upkeep: Upkeep, pool: JobPool, dispatcher: Dispatcher): void {
-  const { engine, deliveries, workerId, clock } = upkeep
+function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatcher: Dispatcher): void {
+  const { engine, jobs, deliveries, workerId, clock, backlog, runTimes } = base
+  engine.every(RUN_TIMES_MS, 'keeping run times', () => runTimes.sync(jobs, clock))
+  if (roles.has('api')) engine.every(BACKLOG_MS, 'counting the backlog', () => backlog.count(jobs))
   if (roles.has('worker')) {
     pool.start()
-    engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(upkeep))
+    engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(base))
   }
   if (roles.has('dispatcher')) {
     dispatcher.start()

@@ -140,6 +140,11 @@ export const problems = {
     title: 'Something went wrong here',
     help: 'The fault is ours; `debug_id` finds it in the log.',
   },
+  overloaded: {
+    status: 503,
+    title: 'Too much is waiting already',
+    help: 'The queue is full (POSTHORN_MAX_PENDING). Nothing was stored; try again after `Retry-After` seconds.',
+  },
   unavailable: {
     status: 503,
     title: 'The service cannot take this now',

@@ -10,6 +10,7 @@ import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
 import { openApiDocument } from './openapi.ts'
 import { operationAdder } from './operation.ts'
+import { pollLimiter } from './poll-limit.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { resultRoutes } from './results.ts'
 import { type SubmitRoutes, submitRoutes } from './submit.ts'
@@ -22,6 +23,8 @@ export type AppDependencies = JobRoutes &
     authenticate: Authenticate
     checks: Readonly<Record<string, ReadyCheck>>
     events: BusinessEvents
+    /** Polls of a key, a second. */
+    pollLimit: number
   }
 
 /** A client may name its request; whatever else it sends is not put into logs and headers. */
@@ -39,7 +42,7 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
     c.header('x-request-id', requestId)
     await next()
   })
-  const add = operationAdder(app, deps.authenticate)
+  const add = operationAdder(app, deps.authenticate, pollLimiter(deps.clock, deps.pollLimit))
   systemRoutes(add, deps.checks)
   submitRoutes(add, deps)
   jobRoutes(add, deps)

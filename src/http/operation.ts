@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import type { ApiKey, KeyRole } from '../store/store.ts'
 import type { Authenticate } from './auth.ts'
 import { checked, parseJson, readBytes, requireJson } from './body.ts'
+import type { LimitPolls } from './poll-limit.ts'
 
 export const MAX_BODY_BYTES = 1024 * 1024
 
@@ -53,12 +54,13 @@ export type AddOperation = <
 ) => void
 
 /** Adds operations to an app: each is checked, answered and documented from its one definition. */
-export function operationAdder(app: OpenAPIHono, authenticate: Authenticate): AddOperation {
+export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, limitPolls: LimitPolls): AddOperation {
   return (operation, handle) => {
     const { method, path, role } = operation
     app.openAPIRegistry.registerPath(describe(operation))
     app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
       const caller = role === null ? null : await authenticate(c, role)
+      if (operation.polled && caller !== null) limitPolls(c, caller.id)
       const params = operation.params && checked(operation.params, c.req.param(), 'path')
       const query = operation.query && checked(operation.query, c.req.query(), 'query')
       const raw = operation.body ? await readJsonBytes(c) : new Uint8Array()

@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
 import type { Accepted, JobStore, NewJob, NewKey } from '../store/store.ts'
+import type { Backlog } from './backlog.ts'
 import { type CallbackEvent, DEFAULT_CALLBACK_EVENTS } from './callback.ts'
 
 /** A submission whose shape is right. */
@@ -35,16 +36,26 @@ export interface AcceptDependencies {
   clock: Clock
   egressAllow: EgressAllow
   events: BusinessEvents
+  backlog: Backlog
 }
 
 export type AcceptJob = (request: JobRequest) => Promise<Exclude<Accepted, { kind: 'key_reused' }>>
 
 /** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
-export function jobAcceptor({ jobs, registry, engine, clock, egressAllow, events }: AcceptDependencies): AcceptJob {
+export function jobAcceptor({
+  jobs,
+  registry,
+  engine,
+  clock,
+  egressAllow,
+  events,
+  backlog,
+}: AcceptDependencies): AcceptJob {
   return async (request) => {
     const handler = findHandler(registry, request.type)
     await checkPayload(handler, request.payload)
     const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
+    backlog.admit()
     const accepted = await jobs.accept(newJob(request, handler, origin, clock), request.key)
     if (accepted.kind === 'key_reused') {
       throw new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or body.')

@@ -38,6 +38,8 @@ export async function startTestService(env: Environment = {}, folder?: string): 
     POSTHORN_SIGNING_SECRET: SIGNING_SECRET,
     POSTHORN_EGRESS_ALLOW: '127.0.0.1/32',
     POSTHORN_LOG: 'silent',
+    // Tests ask faster than a client may; the limit has a test of its own.
+    POSTHORN_POLL_LIMIT: '100000',
     ...env,
   })
   const log = createLog(config.logLevel, false)
@@ -59,7 +61,7 @@ export async function startTestService(env: Environment = {}, folder?: string): 
     folder: own,
     api,
     async submit(job, headers = {}) {
-      const response = await api('/v1/jobs', { json: job, headers })
+      const response = await api('/v1/jobs', { json: job, headers: { prefer: 'respond-async', ...headers } })
       const text = await response.text()
       if (response.status !== 202) throw new Error(`the job was not accepted: ${response.status} ${text}`)
       return (JSON.parse(text) as JobBody).id
