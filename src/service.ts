@@ -27,7 +27,7 @@ import { estimator, RunTimes } from './jobs/estimate.ts'
 import { JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
 import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
-import { jobWaiters } from './jobs/wait.ts'
+import { jobWatchers } from './jobs/wait.ts'
 import { createSealer, keyFile } from './secrets.ts'
 import { openSqliteStore } from './store/sqlite/store.ts'
 
@@ -83,14 +83,14 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   await using stack = new AsyncDisposableStack()
   const base = await openBase(options, registry, publicUrl, stack)
   const { pool, dispatcher } = createWorkers(base, config, options.log)
-  const waiters = jobWaiters(base.jobs, base.engine, base.clock)
-  const app = createApp({ ...apiParts(base, config), awaitJob: waiters.awaitJob })
+  const watchers = jobWatchers(base.jobs, base.engine, base.clock)
+  const app = createApp({ ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob })
   await recover(base)
   startLoops(config.roles, base, pool, dispatcher)
   if (config.roles.has('api')) server.serve(app.fetch)
   const stop = stopper(
     server,
-    [waiters.release, () => pool.stop(config.graceMs), () => dispatcher.stop()],
+    [watchers.release, () => pool.stop(config.graceMs), () => dispatcher.stop()],
     stack.move(),
   )
   return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
@@ -131,7 +131,7 @@ function createWorkers(base: Base, config: Config, log: Logger): { pool: JobPool
   }
 }
 
-function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob'> {
+function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' | 'watchers'> {
   const { store, engine, registry } = base
   const { egressAllow, syncTimeoutMs, requireIdempotencyKey, pollLimit } = config
   const concurrencyOf = (type: string) => Math.min(registry.get(type)?.concurrency ?? 1, config.jobConcurrency)

@@ -6,8 +6,8 @@ export interface Wakes {
   lanes: readonly string[]
   /** Jobs that were cancelled, wherever they run. */
   cancelled: readonly string[]
-  /** Jobs that are finished, for those who wait for them. */
-  finished: readonly string[]
+  /** Jobs that were started, made progress or ended, for those who watch them. */
+  changed: readonly string[]
 }
 
 /**

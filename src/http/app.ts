@@ -6,6 +6,7 @@ import { docsPage } from '../ui/docs.ts'
 import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
 import type { Authenticate } from './auth.ts'
 import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
+import { type EventRoutes, eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
 import { openApiDocument } from './openapi.ts'
@@ -18,6 +19,7 @@ import { type ReadyCheck, systemRoutes } from './system.ts'
 
 export type AppDependencies = JobRoutes &
   SubmitRoutes &
+  EventRoutes &
   DeliveryRoutes &
   DeadLetterRoutes & {
     authenticate: Authenticate
@@ -47,6 +49,7 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   submitRoutes(add, deps)
   jobRoutes(add, deps)
   resultRoutes(add, deps)
+  eventRoutes(add, deps)
   deliveryRoutes(add, deps)
   fileRoutes(add, deps)
   deadLetterRoutes(add, deps)

@@ -33,7 +33,7 @@ export function jobCanceller({ jobs, engine, clock, events, callbacks }: CancelD
       if (cancelled === null) continue
       events.jobCancelled(cancelled)
       engine.wake('cancelled', [id])
-      engine.wake('finished', [id])
+      engine.wake('changed', [id])
       if (cancelled.endpointId !== null) engine.wake('lanes', [cancelled.endpointId])
       return cancelled
     }

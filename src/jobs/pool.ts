@@ -85,7 +85,7 @@ export class JobPool {
   }
 
   async #claim(): Promise<number> {
-    const { jobs, registry, clock, workerId, concurrency } = this.#deps
+    const { jobs, engine, registry, clock, workerId, concurrency } = this.#deps
     const limit = concurrency - this.#runs.size
     const types = new Map([...registry.values()].map((handler) => [handler.type, handler.concurrency]))
     for (const { type } of this.#runs.values()) types.set(type, (types.get(type) ?? 0) - 1)
@@ -94,7 +94,13 @@ export class JobPool {
     if (limit <= 0) return 0
     const request = { workerId, now: clock.now(), limit, types, afterTenant: this.#lastTenant }
     const claimed = await jobs.claim(request)
-    if (claimed.length > 0) this.#hungry = true
+    if (claimed.length > 0) {
+      this.#hungry = true
+      engine.wake(
+        'changed',
+        claimed.map(({ id }) => id),
+      )
+    }
     for (const job of claimed) this.#run(job)
     this.#lastTenant = claimed.at(-1)?.tenantId ?? this.#lastTenant
     return claimed.length

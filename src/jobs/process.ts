@@ -82,7 +82,8 @@ function progressKeeper(job: Job, abort: AbortController, ended: AbortSignal, de
       const { progress, message } = keeper
       const callback = callbackFor({ ...job, progress, message }, 'job.progress', callbacks, clock)
       try {
-        const held = await jobs.progress(job, { progress, message, callback })
+        const held = await jobs.progress(job, { progress, message, at: clock.now(), callback })
+        engine.wake('changed', [job.id])
         if (!held) abort.abort(new RunAborted('lost'))
         else if (callback !== null && job.endpointId !== null) engine.wake('lanes', [job.endpointId])
       } catch (error) {
@@ -100,7 +101,7 @@ async function announceStart(job: Job, deps: ProcessDependencies): Promise<void>
   if (job.attempt > 1 || job.lostRuns > 0) return
   const callback = callbackFor(job, 'job.started', callbacks, clock)
   if (callback === null) return
-  await persist(() => jobs.progress(job, { progress: job.progress, message: job.message, callback }), deps)
+  await persist(() => jobs.announce(job, callback), deps)
   engine.wake('lanes', [job.endpointId as string])
 }
 
@@ -167,7 +168,7 @@ async function finish(job: Job, end: JobEnd, deps: ProcessDependencies): Promise
   const { jobs, callbacks, clock, engine } = deps
   const finished = await persist(() => jobs.finish(job, finishOf(job, end, callbacks, clock)), deps)
   if (finished === null) return 'lost'
-  engine.wake('finished', [job.id])
+  engine.wake('changed', [job.id])
   if (finished.endpointId !== null) engine.wake('lanes', [finished.endpointId])
   return finished.status
 }

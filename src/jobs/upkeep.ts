@@ -23,7 +23,7 @@ export async function advanceQueue({ jobs, engine, clock, callbacks }: UpkeepDep
   for (const job of await jobs.overdue(clock.now(), CHUNK)) {
     const finish = finishOf(job, { status: 'failed', problem: deadlineExceeded }, callbacks, clock)
     const finished = await jobs.finishUnclaimed(job.id, job.version, finish)
-    if (finished !== null) engine.wake('finished', [finished.id])
+    if (finished !== null) engine.wake('changed', [finished.id])
     if (finished?.endpointId != null) engine.wake('lanes', [finished.endpointId])
   }
 }

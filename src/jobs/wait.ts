@@ -3,49 +3,75 @@ import { isFinished, type Job } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { JobStore } from '../store/store.ts'
 
+/** Watches one job from the moment it is made, so that what happens between two looks is not missed. */
+export interface JobWatch extends Disposable {
+  /** Resolves when the job changed since the last call, after `ms`, or when the signal is aborted. Never rejects. */
+  next(ms: number, signal: AbortSignal): Promise<void>
+}
+
 /**
  * Waits until the job is finished, at most `ms`, and returns it as it is then; null when there is no such job.
- * Costs two reads of the database, however long it takes: the end of the job rings.
+ * It is woken by the job's changes and reads the database only then.
  */
 export type AwaitJob = (tenantId: string, id: string, ms: number, signal: AbortSignal) => Promise<Job | null>
 
-export interface JobWaiters {
+export interface JobWatchers {
+  watch(id: string): JobWatch
   awaitJob: AwaitJob
-  /** Lets everyone go with what there is, now and from now on: the process stops. */
+  /** Aborted when the process stops: everyone is to be let go with what there is. */
+  stopping: AbortSignal
   release(): Promise<void>
 }
 
-/** Who waits for which jobs in this process. */
-export function jobWaiters(jobs: JobStore, engine: Engine, clock: Clock): JobWaiters {
+/** Who watches which jobs in this process. */
+export function jobWatchers(jobs: JobStore, engine: Engine, clock: Clock): JobWatchers {
   const bells = new Map<string, Set<() => void>>()
-  let released = false
-  engine.onWake('finished', (ids) => {
+  const stopping = new AbortController()
+  engine.onWake('changed', (ids) => {
     for (const id of ids) for (const ring of bells.get(id) ?? []) ring()
   })
 
-  async function awaitJob(tenantId: string, id: string, ms: number, signal: AbortSignal): Promise<Job | null> {
-    if (ms <= 0 || released) return jobs.get(tenantId, id)
-    const enough = new AbortController()
-    const ring = (): void => enough.abort()
+  function watch(id: string): JobWatch {
+    let rung = false
+    let wake: AbortController | null = null
+    const ring = (): void => {
+      rung = true
+      wake?.abort()
+    }
     const bell = bells.get(id) ?? new Set()
     bells.set(id, bell.add(ring))
-    try {
-      // Listening before looking: an end in between is not missed.
+    return {
+      async next(ms, signal) {
+        if (!rung && ms > 0) {
+          wake = new AbortController()
+          await clock.sleep(ms, AbortSignal.any([wake.signal, signal, stopping.signal])).catch(() => {})
+        }
+        rung = false
+      },
+      [Symbol.dispose]: () => {
+        bell.delete(ring)
+        if (bell.size === 0) bells.delete(id)
+      },
+    }
+  }
+
+  async function awaitJob(tenantId: string, id: string, ms: number, signal: AbortSignal): Promise<Job | null> {
+    if (ms <= 0) return jobs.get(tenantId, id)
+    using watcher = watch(id)
+    const until = clock.now() + ms
+    for (;;) {
       const job = await jobs.get(tenantId, id)
-      if (job === null || isFinished(job.status)) return job
-      await clock.sleep(ms, AbortSignal.any([enough.signal, signal])).catch(() => {})
-      return await jobs.get(tenantId, id)
-    } finally {
-      bell.delete(ring)
-      if (bell.size === 0) bells.delete(id)
+      const left = until - clock.now()
+      const enough = job === null || isFinished(job.status) || left <= 0
+      if (enough || signal.aborted || stopping.signal.aborted) return job
+      await watcher.next(left, signal)
     }
   }
 
   return {
+    watch,
     awaitJob,
-    release: async () => {
-      released = true
-      for (const bell of bells.values()) for (const ring of bell) ring()
-    },
+    stopping: stopping.signal,
+    release: async () => stopping.abort(),
   }
 }

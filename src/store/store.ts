@@ -115,7 +115,16 @@ export interface JobFinish {
 export interface JobProgress {
   progress: number
   message: string | null
+  at: number
   callback: NewCallback | null
+}
+
+/** Progress that was stored. `seq` numbers a job's progress from 2; 1 is its start. */
+export interface ProgressEvent {
+  seq: number
+  progress: number
+  message: string | null
+  at: number
 }
 
 export interface JobClaimRequest {
@@ -152,6 +161,10 @@ export interface JobStore {
   claim(request: JobClaimRequest): Promise<Job[]>
   /** False: the run is no longer the job's. */
   progress(claim: JobClaim, progress: JobProgress): Promise<boolean>
+  /** An event about the run that is not progress, e.g. that it began. False: the run is no longer the job's. */
+  announce(claim: JobClaim, callback: NewCallback): Promise<boolean>
+  /** The job's stored progress with a `seq` above `after`, oldest first. */
+  progressSince(id: string, after: number): Promise<ProgressEvent[]>
   /** Back into the queue for `dueAt` after a failed run. False: the run is no longer the job's. */
   retry(claim: JobClaim, dueAt: number, error: JsonText): Promise<boolean>
   /** Back into the queue at once, the run not counted; `lost` when its process died. False: as above. */

@@ -178,7 +178,7 @@ export function jobsContract(subject: Subject): void {
     expect(await store.jobs.finish(stale, completed(clock))).toBeNull()
     expect(await store.jobs.retry(stale, clock.now(), '{}')).toBe(false)
     expect(await store.jobs.release(stale, true)).toBe(false)
-    expect(await store.jobs.progress(stale, { progress: 50, message: null, callback: null })).toBe(false)
+    expect(await store.jobs.progress(stale, { progress: 50, message: null, at: 1, callback: null })).toBe(false)
     expect(await store.jobs.get(TENANT, id)).toEqual(current)
   })
 
@@ -198,9 +198,57 @@ export function jobsContract(subject: Subject): void {
     const { id } = await accept()
     const run = await claimOne()
     const { callback } = completed(clock)
-    expect(await store.jobs.progress(run, { progress: 40, message: 'half', callback })).toBe(true)
+    expect(await store.jobs.progress(run, { progress: 40, message: 'half', at: 1, callback })).toBe(true)
     expect(await store.jobs.get(TENANT, id)).toMatchObject({ progress: 40, message: 'half', callbackDeliveryId: null })
     expect(await store.deliveries.get(TENANT, callback?.deliveryId ?? '')).toMatchObject({ jobId: id })
+  })
+
+  test('all progress can be read again, from any point', async () => {
+    const { store } = subject()
+    const { id } = await accept()
+    const run = await claimOne()
+    for (const progress of [10, 20, 30]) {
+      await store.jobs.progress(run, { progress, message: `${progress}`, at: progress, callback: null })
+    }
+    expect(await store.jobs.progressSince(id, 2)).toEqual([
+      { seq: 3, progress: 20, message: '20', at: 20 },
+      { seq: 4, progress: 30, message: '30', at: 30 },
+    ])
+    expect(await store.jobs.progressSince(id, 4)).toEqual([])
+  })
+
+  test('the position of a job counts those of its type that are taken before it', async () => {
+    const { store } = subject()
+    const first = await accept()
+    await accept({ type: 'other' })
+    await accept({ tenantId: OTHER })
+    const last = await accept({ priority: 9 })
+    const urgent = await accept({ priority: 0 })
+    expect(await store.jobs.position(urgent, 1000)).toBe(0)
+    expect(await store.jobs.position(first, 1000)).toBe(1)
+    expect(await store.jobs.position(last, 1000)).toBe(3)
+    expect(await store.jobs.position(last, 2)).toBe(2)
+    expect(await store.jobs.position({ ...last, queue: null }, 1000)).toBeNull()
+    expect(await store.jobs.countReady(1000)).toBe(5)
+    expect(await store.jobs.countReady(3)).toBe(3)
+  })
+
+  test('run times are kept by type', async () => {
+    const { store } = subject()
+    await store.jobs.saveRunTimes(new Map([['echo', 12.5]]), 1)
+    await store.jobs.saveRunTimes(
+      new Map([
+        ['echo', 14],
+        ['other', 3],
+      ]),
+      2,
+    )
+    expect(await store.jobs.runTimes()).toEqual(
+      new Map([
+        ['echo', 14],
+        ['other', 3],
+      ]),
+    )
   })
 
   test('a job that changed after it was read is not ended by the reader', async () => {
