@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { decodeSecret } from './core/signature.ts'
 import { type EgressAllow, parseEgressAllow } from './egress/judge.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
+import { type FilesPlace, parseFilesPlace } from './files/place.ts'
 
 /** What the service needs to know to start. Durations in ms. */
 export interface Config {
@@ -26,7 +27,9 @@ export interface Config {
   egressAllow: EgressAllow
   /** How long deliveries of a lane that is not sent to are kept waiting, after their schedule. */
   retentionMs: number
-  filesPath: string
+  files: FilesPlace
+  /** Base URL of an S3 that is not Amazon's. */
+  s3Endpoint: string | null
   /** How often a key may ask for the state of jobs, a second. */
   pollLimit: number
   /** Ready jobs above which submissions are refused. */
@@ -70,6 +73,12 @@ const filePath = z
   .string()
   .transform((text, context) =>
     /^file:./.test(text) ? text.slice('file:'.length) : fail(context, 'must be of the form file:./path'),
+  )
+
+const filesPlace = z
+  .string()
+  .transform(
+    (text, context) => parseFilesPlace(text) ?? fail(context, 'must be of the form file:./path or s3://bucket/prefix'),
   )
 
 const publicUrl = z.string().transform((text, context) => {
@@ -125,7 +134,9 @@ const Environment = z.object({
   POSTHORN_RETENTION: duration.prefault('30d'),
   POSTHORN_POLL_LIMIT: count(1, 1_000_000).prefault('20'),
   POSTHORN_MAX_PENDING: count(1, 1_000_000_000).prefault('1000000'),
-  POSTHORN_FILES: filePath.prefault('file:./data/files'),
+  POSTHORN_FILES: filesPlace.prefault('file:./data/files'),
+  AWS_ENDPOINT_URL_S3: publicUrl.optional(),
+  AWS_ENDPOINT_URL: publicUrl.optional(),
   POSTHORN_REQUIRE_IDEMPOTENCY_KEY: z.enum(['true', 'false'], 'is neither true nor false').prefault('false'),
   POSTHORN_LOG: z.enum(LOG_LEVELS, `is none of ${LOG_LEVELS.join(', ')}`).prefault('info'),
   POSTHORN_API_KEY: key.optional(),
@@ -165,7 +176,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
       graceMs: e.POSTHORN_GRACE,
       egressAllow: e.POSTHORN_EGRESS_ALLOW,
       retentionMs: e.POSTHORN_RETENTION,
-      filesPath: e.POSTHORN_FILES,
+      files: e.POSTHORN_FILES,
+      s3Endpoint: e.AWS_ENDPOINT_URL_S3 ?? e.AWS_ENDPOINT_URL ?? null,
       pollLimit: e.POSTHORN_POLL_LIMIT,
       maxPending: e.POSTHORN_MAX_PENDING,
       requireIdempotencyKey: e.POSTHORN_REQUIRE_IDEMPOTENCY_KEY === 'true',

@@ -50,10 +50,13 @@ export const EX_UNAVAILABLE = 69
 /** sysexits.h: a file or folder cannot be created. */
 export const EX_CANTCREAT = 73
 
-/** The database did not take a write (disk full, I/O error, lost connection). Nothing was stored; later it may work. */
+/**
+ * The database or the S3 of the files is not available (disk full, I/O error, lost connection).
+ * Nothing was stored; later it may work.
+ */
 export class StoreUnavailableError extends Error {
   constructor(cause: unknown) {
-    super(`The database is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    super(`The storage is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
     this.name = 'StoreUnavailableError'
   }
 }
