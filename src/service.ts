@@ -12,6 +12,7 @@ import { embeddedEngine } from './engine/embedded.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
 import { businessEvents } from './events.ts'
 import { diskFiles } from './files/disk.ts'
+import type { FileBytes } from './files/files.ts'
 import { tenantFiles } from './files/tenant-files.ts'
 import { ensureDefaultTenant, type FirstRun } from './first-run.ts'
 import { Isolation } from './handlers/isolate.ts'
@@ -77,6 +78,15 @@ async function loadRegistry({ handlers }: Config): Promise<Registry> {
   }
 }
 
+/** The AWS SDK is loaded only where it is used: it takes 35 MB and some 200 ms. */
+async function openFiles({ files, s3Endpoint }: Config, stack: AsyncDisposableStack): Promise<FileBytes> {
+  if (files.kind === 'disk') return diskFiles(files.folder)
+  const { s3Files } = await import('./files/s3.ts')
+  const s3 = stack.use(s3Files(files, { endpoint: s3Endpoint }))
+  await s3.check()
+  return s3
+}
+
 async function compose(options: ServiceOptions, registry: Registry, server: HttpServer): Promise<Service> {
   const { config } = options
   const publicUrl = config.publicUrl ?? `http://${urlHost(config.host)}:${server.port}`
@@ -106,7 +116,7 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
   const sealer = createSealer(secrets.encryptionKeys ?? keyFile(config.databasePath))
   const show = (made: FirstRun) => options.showFirstRun(made, publicUrl)
   await ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show })
-  const files = tenantFiles(store.files, diskFiles(config.filesPath), clock)
+  const files = tenantFiles(store.files, await openFiles(config, stack), clock)
   const egress = stack.adopt(createEgressClient({ allow: config.egressAllow }), (client) => client.close())
   const isolation = stack.use(new Isolation())
   const engine = stack.use(embeddedEngine(clock, (task, error) => events.taskFailed(task, error)))

@@ -79,6 +79,7 @@ export function jobLinks(job: Pick<Job, 'id' | 'status' | 'endpointId'>, publicU
     { href: `${url}/status`, rel: 'status', method: 'GET' },
     { href: `${publicUrl}/v1/queue/requests/${job.id}`, rel: 'queue', method: 'GET' },
     { href: `${url}/result`, rel: 'result', method: 'GET' },
+    { href: `${url}/events`, rel: 'events', method: 'GET' },
   ]
   if (!isFinished(job.status)) links.push({ href: `${url}/cancel`, rel: 'cancel', method: 'POST' })
   if (job.endpointId !== null) {

@@ -140,6 +140,11 @@ export const problems = {
     title: 'Something went wrong here',
     help: 'The fault is ours; `debug_id` finds it in the log.',
   },
+  'upgrade-required': {
+    status: 426,
+    title: 'This URL speaks WebSocket',
+    help: 'Connect with a WebSocket client, or use `/events` for Server-Sent Events.',
+  },
   overloaded: {
     status: 503,
     title: 'Too much is waiting already',

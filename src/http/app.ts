@@ -16,6 +16,7 @@ import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { resultRoutes } from './results.ts'
 import { type SubmitRoutes, submitRoutes } from './submit.ts'
 import { type ReadyCheck, systemRoutes } from './system.ts'
+import { webSocketRoutes } from './websocket.ts'
 
 export type AppDependencies = JobRoutes &
   SubmitRoutes &
@@ -50,6 +51,7 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   jobRoutes(add, deps)
   resultRoutes(add, deps)
   eventRoutes(add, deps)
+  webSocketRoutes(add, deps)
   deliveryRoutes(add, deps)
   fileRoutes(add, deps)
   deadLetterRoutes(add, deps)
@@ -101,7 +103,7 @@ function asAppError(error: Error, events: BusinessEvents): AppError {
   if (error instanceof HTTPException && error.status < 500) return new AppError('malformed-request', error.message)
   events.taskFailed('answering a request', error)
   if (error instanceof StoreUnavailableError) {
-    return new AppError('unavailable', 'The database takes no writes at the moment; nothing was stored.', {
+    return new AppError('unavailable', 'The storage is not available at the moment; nothing was stored.', {
       headers: { 'retry-after': RETRY_AFTER_S },
     })
   }

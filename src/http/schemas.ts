@@ -30,6 +30,12 @@ export const SubmitJob = z
       .string()
       .optional()
       .openapi({ format: 'uri', description: 'Where events about the job are sent. Without it, poll.' }),
+    // Silence would mean a callback that never comes.
+    callback: z
+      .unknown()
+      .refine((value) => value === undefined, 'registered endpoints are not there yet; use callback_url')
+      .optional()
+      .openapi({ type: 'object', description: 'Not there yet: use `callback_url`.' }),
     callback_events: z.array(z.enum(CALLBACK_EVENTS)).min(1).optional().openapi({
       description:
         'Default: `job.completed`, `job.failed`, `job.cancelled`. `job.progress` comes at most once a second.',

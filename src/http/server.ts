@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createAdaptorServer } from '@hono/node-server'
+import { createAdaptorServer, type WebSocketServerLike } from '@hono/node-server'
+import { WebSocketServer } from 'ws'
 import { EX_UNAVAILABLE, StartError } from '../errors.ts'
 
 /** Answers requests; replaced once the service is ready for them. */
-export type Fetch = (request: Request) => Response | Promise<Response>
+export type Fetch = (request: Request, env: object) => Response | Promise<Response>
 
 export interface HttpServer {
   port: number
@@ -17,6 +18,8 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
+/** Clients have nothing to say on our WebSockets. */
+const MAX_MESSAGE_BYTES = 1024
 // Node waits 60 and 300 s; a client that needs longer than these for its headers or body is not one.
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 120_000
@@ -25,11 +28,11 @@ const KEEP_ALIVE_MS = 75_000
 
 /** Binds the port; until `serve`, requests get 503. @throws StartError when the port cannot be had */
 export async function listen(port: number, host: string): Promise<HttpServer> {
-  let handler: Fetch = () => new Response('starting', { status: 503, headers: { 'retry-after': '1' } })
-  const server = createAdaptorServer({
-    fetch: (request: Request) => handler(request),
-    createServer: ignoringHost,
-  }) as Server
+  let handler: Fetch = () => starting.clone()
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES })
+  const websocket = { server: sockets as WebSocketServerLike }
+  const fetch = (request: Request, env: object) => handler(request, env)
+  const server = createAdaptorServer({ fetch, createServer: ignoringHost, websocket }) as Server
   server.headersTimeout = HEADERS_TIMEOUT_MS
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
@@ -46,8 +49,8 @@ export async function listen(port: number, host: string): Promise<HttpServer> {
   }
   return {
     port: (server.address() as AddressInfo).port,
-    serve: (fetch) => {
-      handler = fetch
+    serve: (app) => {
+      handler = app
     },
     stopAccepting: () => {
       server.close()
@@ -56,9 +59,16 @@ export async function listen(port: number, host: string): Promise<HttpServer> {
     close: async () => {
       server.close()
       server.closeAllConnections()
+      for (const socket of sockets.clients) socket.terminate()
     },
   }
 }
+
+/** Before the service has a URL of its own, so without the links of other problems. */
+const starting = new Response('{"title":"Starting","status":503,"code":"unavailable"}', {
+  status: 503,
+  headers: { 'content-type': 'application/problem+json', 'retry-after': '1' },
+})
 
 /** Nothing here goes by the Host header, so one that is not a host is no reason to refuse a request. */
 const ignoringHost = ((options: ServerOptions, listener: RequestListener) =>

@@ -63,7 +63,9 @@ the answer the first would have got, and makes no second job.`,
       if (repeated) c.header('idempotent-replayed', 'true')
       const job = await hold(c, accepted.job, prefer, deps)
       if (repeated && key?.profile === 'paypal') return finishedAnswer(c, job, deps)
-      return isFinished(job.status) ? finishedAnswer(c, job, deps) : unfinishedAnswer(c, job, prefer, deps)
+      // Who did not want to wait gets the same 202 again, also when the job has finished since.
+      const atOnce = prefer.respondAsync && prefer.waitS === null
+      return isFinished(job.status) && !atOnce ? finishedAnswer(c, job, deps) : unfinishedAnswer(c, job, prefer, deps)
     },
   )
 }

@@ -56,7 +56,7 @@ export type EstimateJob = (job: Job) => Promise<Estimate>
 export function estimator({ jobs, runTimes, clock, concurrencyOf }: EstimateDependencies): EstimateJob {
   return async (job) => {
     if (isFinished(job.status)) return { position: null, completionAt: null }
-    const position = await jobs.position(job, EXACT_POSITION)
+    const position = job.status === 'processing' ? 0 : await jobs.position(job, EXACT_POSITION)
     const mean = runTimes.mean(job.type)
     if (mean === null) return { position, completionAt: null }
     const now = clock.now()
