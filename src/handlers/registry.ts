@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import type { Handler, SchemaIssue } from './define.ts'
 import { echo } from './echo.ts'
 import { httpAggregate } from './http-aggregate.ts'
@@ -34,7 +35,9 @@ export function createRegistry(found: readonly FoundHandler[] = []): Registry {
   const registry = new Map<string, RegisteredHandler>()
   for (const definition of builtIn) registry.set(definition.type, register(definition as Handler, null))
   for (const { definition, moduleUrl } of found) {
-    if (registry.has(definition.type)) throw new RangeError(`there are two handlers for the type "${definition.type}"`)
+    if (registry.has(definition.type)) {
+      throw new RangeError(`${fileURLToPath(moduleUrl)}: there are two handlers for the type "${definition.type}"`)
+    }
     registry.set(definition.type, register(definition, moduleUrl))
   }
   return registry

@@ -189,7 +189,10 @@ export interface JobStore {
   /** Mean run times by type, in ms. */
   runTimes(): Promise<Map<string, number>>
   saveRunTimes(meansMs: ReadonlyMap<string, number>, now: number): Promise<void>
-  /** Erases a finished job with its key; returns the ids of its files, null when it is not there or not finished. */
+  /**
+   * Erases a finished job with its key, and the bytes of its events that need not be sent any more.
+   * Returns the ids of its files, null when it is not there or not finished.
+   */
   erase(tenantId: string, id: string): Promise<string[] | null>
 }
 
@@ -333,6 +336,8 @@ export type Replayed =
   | { kind: 'not_found' }
   | { kind: 'pending' }
   | { kind: 'endpoint_disabled' }
+  /** The event's bytes were erased. */
+  | { kind: 'payload_expired' }
 
 export interface DeliveryStore {
   /** Endpoints with a due delivery that are neither disabled nor paused. */

@@ -99,6 +99,10 @@ function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
     "DELETE FROM jobs WHERE id = ? AND tenant_id = ? AND status IN ('completed', 'failed', 'cancelled')",
   )
   const removeEvents = db.prepare('DELETE FROM job_events WHERE job_id = ?')
+  const wipeSent = db.prepare(
+    `UPDATE events SET body = '' WHERE id IN
+      (SELECT event_id FROM deliveries WHERE job_id = ? AND status IN ('delivered', 'dead'))`,
+  )
   const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
   const removeFiles = db.prepare<[string], string>('DELETE FROM files WHERE job_id = ? RETURNING id').pluck()
   return (tenantId, id) =>
@@ -106,6 +110,7 @@ function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
       if (remove.run(id, tenantId).changes === 0) return null
       removeKey.run(id)
       removeEvents.run(id)
+      wipeSent.run(id)
       return removeFiles.all(id) as string[]
     })
 }

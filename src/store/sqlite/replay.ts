@@ -18,6 +18,7 @@ export function replayer(db: Database, writer: GroupCommit): DeliveryStore['repl
     `UPDATE dead_letters SET replayed_at = @now, replayed_by = @by
       WHERE delivery_id = @deliveryId AND replayed_at IS NULL`,
   )
+  const body = db.prepare<[string], string>('SELECT body FROM events WHERE id = ?').pluck()
   const enable = db.prepare('UPDATE endpoints SET disabled_at = NULL WHERE id = ?')
   const insertAudit = db.prepare(insertInto(auditLog))
   return (request: ReplayRequest) =>
@@ -26,10 +27,11 @@ export function replayer(db: Database, writer: GroupCommit): DeliveryStore['repl
       if (row === undefined) return { kind: 'not_found' }
       const running = row.status === 'pending' || row.status === 'delivering'
       if (running && row.replays === 0) return { kind: 'pending' }
+      if (body.get(row.eventId) === '') return { kind: 'payload_expired' }
       if (row.disabledAt !== null && !request.enable) return { kind: 'endpoint_disabled' }
       if (row.disabledAt !== null) enable.run(row.endpointId)
-      if (request.audit !== null) insertAudit.run(request.audit)
       if (!running) {
+        if (request.audit !== null) insertAudit.run(request.audit)
         const { deliveryId, now, expiresAt, by } = request
         restart.run({ deliveryId, now, expiresAt })
         mark.run({ deliveryId, now, by })
