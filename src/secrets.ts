@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -10,6 +10,9 @@ export interface Sealer {
   seal(text: string, place: string): string
   /** @throws Error when the ciphertext is damaged, belongs to another place, or its key is missing. */
   open(sealed: string, place: string): string
+  /** A token for `place` that only this service can make, and tell again without storing it. */
+  token(place: string): string
+  isToken(token: string, place: string): boolean
 }
 
 const ALGORITHM = 'aes-256-gcm'
@@ -21,7 +24,10 @@ export function createSealer(keys: ReadonlyMap<string, Buffer>): Sealer {
   const [first] = keys
   if (first === undefined) throw new RangeError('a sealer needs a key')
   const [currentId, currentKey] = first
+  const tokenOf = (key: Buffer, place: string) => `pht_${createHmac('sha256', key).update(place).digest('base64url')}`
   return {
+    token: (place) => tokenOf(currentKey, place),
+    isToken: (token, place) => [...keys.values()].some((key) => sameText(tokenOf(key, place), token)),
     seal(text, place) {
       const nonce = randomBytes(NONCE_BYTES)
       const cipher = createCipheriv(ALGORITHM, currentKey, nonce).setAAD(Buffer.from(place))
@@ -39,6 +45,12 @@ export function createSealer(keys: ReadonlyMap<string, Buffer>): Sealer {
       return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     },
   }
+}
+
+/** In constant time: both sides are hashed first, so that their lengths tell nothing either. */
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((text) => createHash('sha256').update(text).digest())
+  return timingSafeEqual(left as Buffer, right as Buffer)
 }
 
 /** The encryption key of an embedded database: a file beside it with mode 0600, made when it is not there. */

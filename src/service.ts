@@ -25,6 +25,7 @@ import { jobAcceptor } from './jobs/accept.ts'
 import { Backlog } from './jobs/backlog.ts'
 import { jobCanceller } from './jobs/cancel.ts'
 import { estimator, RunTimes } from './jobs/estimate.ts'
+import { failForgotten, outsideEnder } from './jobs/outside.ts'
 import { JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
 import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
@@ -152,6 +153,7 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     pollLimit,
     accept: jobAcceptor({ ...base, egressAllow }),
     cancel: jobCanceller(base),
+    endFromOutside: outsideEnder(base),
     replay: replayer(base),
     estimate: estimator({ ...base, concurrencyOf }),
     authenticate: authenticator(store.tenants),
@@ -180,6 +182,7 @@ function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatc
   if (roles.has('worker')) {
     pool.start()
     engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(base))
+    engine.every(UPKEEP_MS, 'failing forgotten jobs', () => failForgotten(base))
   }
   if (roles.has('dispatcher')) {
     dispatcher.start()

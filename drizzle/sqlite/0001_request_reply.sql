@@ -20,7 +20,6 @@ CREATE TABLE `type_stats` (
 	`updated_at` integer NOT NULL
 );
 --> statement-breakpoint
-ALTER TABLE `jobs` ADD `token_hash` text;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `suspended_until` integer;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `expires_at` integer;--> statement-breakpoint
 ALTER TABLE `jobs` ADD `expired_at` integer;--> statement-breakpoint

@@ -57,9 +57,7 @@ export interface Job {
   resultFileId: string | null
   /** A problem, as JSON. */
   error: JsonText | null
-  /** While suspended: SHA-256 of the one-time token that completes it from outside. */
-  tokenHash: string | null
-  /** While suspended: after this, waiting has taken too long. */
+  /** While it waits for somebody outside, without a worker: after this, that has taken too long. */
   suspendedUntil: number | null
   /** Once finished: not before this is the result given up. It may be later, see `resultExpiry`. */
   expiresAt: number | null

@@ -64,11 +64,29 @@ export interface HandlerLog {
   error(fields: object, message: string): void
 }
 
+/** The job a handler works on. */
+export interface HandlerJob {
+  id: string
+  type: string
+  createdAt: Date
+  metadata: Record<string, string>
+  /**
+   * Lets whoever holds it end this run from outside, once, with `POST /v1/jobs/{id}/complete` or `/fail`.
+   * Hand it on before you return `suspend()`; it is void once the run is over.
+   */
+  token: string
+  /**
+   * To be returned: `return job.suspend({ timeoutS })` frees the place of this run, and the job stays `processing`
+   * until it is ended with its token. After `timeoutS` (default a day) the run has failed with the code `timeout`.
+   */
+  suspend(options?: { timeoutS?: number }): Suspension
+}
+
 /** What `run` gets. */
 export interface HandlerContext<Input> {
   /** The payload as the `input` schema returned it. */
   input: Input
-  job: { id: string; type: string; createdAt: Date; metadata: Record<string, string> }
+  job: HandlerJob
   /** 1 for the first run. Runs lost with their process are not counted. */
   attempt: number
   /** Percent from 0 to 100 and a line for people; kept at most once a second, the last one always. */
@@ -110,6 +128,14 @@ export interface HandlerDefinition<Input> {
    * Throwing fails the run, which is repeated with backoff; `PermanentError` fails the job.
    */
   run(context: HandlerContext<Input>): unknown
+}
+
+/** What a handler returns instead of a result, to wait for somebody outside. */
+export class Suspension {
+  readonly timeoutS: number
+  constructor(timeoutS: number) {
+    this.timeoutS = timeoutS
+  }
 }
 
 /** A handler whose input type has been forgotten: what a registry of many holds. */

@@ -2,6 +2,7 @@ import type { MessagePort, Transferable } from 'node:worker_threads'
 import { type Handler, type HandlerContext, problemOf, RetryableError } from './define.ts'
 import type { ContextAnswer, ContextCall, IsolatedRun, RunResult } from './isolate.ts'
 import { resolvePublicModule } from './load.ts'
+import { resultOf, suspension } from './suspension.ts'
 
 resolvePublicModule()
 
@@ -15,7 +16,7 @@ export default async function runIsolated(run: IsolatedRun): Promise<RunResult> 
     const handler = Object.values(module)
       .flat()
       .find((value) => (value as Handler | null)?.type === run.type) as Handler
-    return { value: await handler.run(remoteContext(run)) }
+    return resultOf(await handler.run(remoteContext(run)))
   } catch (error) {
     return { problem: problemOf(error) }
   } finally {
@@ -28,7 +29,7 @@ function remoteContext({ port, input, job, attempt }: IsolatedRun): HandlerConte
   const tell = <Name extends Call>(call: Name, args: Args<Name>): void => port.postMessage({ id: null, call, args })
   return {
     input,
-    job,
+    job: { ...job, suspend: suspension },
     attempt,
     // An abort ends the thread itself, so this one never fires.
     signal: new AbortController().signal,

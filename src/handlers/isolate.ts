@@ -4,7 +4,7 @@ import type { JobProblem } from '../core/job.ts'
 import { type HandlerContext, problemOf } from './define.ts'
 import type { RegisteredHandler } from './registry.ts'
 
-export type RunResult = { value: unknown } | { problem: JobProblem }
+export type RunResult = { value: unknown } | { suspend: { timeoutS: number } } | { problem: JobProblem }
 
 /** What the thread is started with. The rest it asks for over the port. */
 export interface IsolatedRun {
@@ -12,7 +12,7 @@ export interface IsolatedRun {
   type: string
   port: MessagePort
   input: unknown
-  job: HandlerContext<unknown>['job']
+  job: Omit<HandlerContext<unknown>['job'], 'suspend'>
   attempt: number
 }
 
@@ -39,7 +39,9 @@ export class Isolation implements AsyncDisposable {
     const { moduleUrl, memoryMb } = handler.isolation as NonNullable<RegisteredHandler['isolation']>
     const { port1, port2 } = new MessageChannel()
     serveContext(port1, context)
-    const { input, job, attempt } = context
+    const { input, attempt } = context
+    // Functions do not cross to the other thread; it has its own.
+    const { suspend: _, ...job } = context.job
     const run: IsolatedRun = { moduleUrl, type: handler.type, port: port2, input, job, attempt }
     try {
       return (await this.#pool(memoryMb).run(run, { transferList: [port2], signal: context.signal })) as RunResult

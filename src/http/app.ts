@@ -5,12 +5,14 @@ import type { BusinessEvents } from '../events.ts'
 import { docsPage } from '../ui/docs.ts'
 import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
 import type { Authenticate } from './auth.ts'
+import { batchRoutes } from './batch.ts'
 import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
 import { type EventRoutes, eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
 import { openApiDocument } from './openapi.ts'
 import { operationAdder } from './operation.ts'
+import { type OutsideRoutes, outsideRoutes } from './outside.ts'
 import { pollLimiter } from './poll-limit.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { resultRoutes } from './results.ts'
@@ -21,6 +23,7 @@ import { webSocketRoutes } from './websocket.ts'
 export type AppDependencies = JobRoutes &
   SubmitRoutes &
   EventRoutes &
+  OutsideRoutes &
   DeliveryRoutes &
   DeadLetterRoutes & {
     authenticate: Authenticate
@@ -48,9 +51,11 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   const add = operationAdder(app, deps.authenticate, pollLimiter(deps.clock, deps.pollLimit))
   systemRoutes(add, deps.checks)
   submitRoutes(add, deps)
+  batchRoutes(add, deps)
   jobRoutes(add, deps)
   resultRoutes(add, deps)
   eventRoutes(add, deps)
+  outsideRoutes(add, deps)
   webSocketRoutes(add, deps)
   deliveryRoutes(add, deps)
   fileRoutes(add, deps)

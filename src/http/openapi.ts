@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { VERSION } from '../version.ts'
+import { BatchItem } from './batch.ts'
 import { EventSchema } from './schemas.ts'
 
 export type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>
@@ -16,6 +17,7 @@ export function openApiDocument(app: OpenAPIHono, publicUrl: string): OpenApiDoc
   registry.registerComponent('securitySchemes', 'client', { ...bearer, description: 'The key of a tenant.' })
   registry.registerComponent('securitySchemes', 'admin', { ...bearer, description: 'An admin key.' })
   registry.register('JobEvent', EventSchema)
+  registry.register('BatchJob', BatchItem)
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

@@ -5,7 +5,7 @@ import type { Authenticate } from './auth.ts'
 import { checked, parseJson, readBytes, requireJson } from './body.ts'
 import type { LimitPolls } from './poll-limit.ts'
 
-export const MAX_BODY_BYTES = 1024 * 1024
+const MAX_BODY_BYTES = 1024 * 1024
 
 type Shape = z.ZodObject | undefined
 type Parsed<Schema> = Schema extends z.ZodType ? z.infer<Schema> : undefined
@@ -24,6 +24,8 @@ export interface Operation<Body extends z.ZodType | undefined, Query extends Sha
   polled?: boolean
   /** A JSON body. */
   body?: Body
+  /** Its limit, 1 MiB unless it says otherwise. */
+  maxBytes?: number
   query?: Query
   params?: Params
   headers?: z.ZodObject
@@ -63,7 +65,7 @@ export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, lim
       if (operation.polled && caller !== null) limitPolls(c, caller.id)
       const params = operation.params && checked(operation.params, c.req.param(), 'path')
       const query = operation.query && checked(operation.query, c.req.query(), 'query')
-      const raw = operation.body ? await readJsonBytes(c) : new Uint8Array()
+      const raw = operation.body ? await readJsonBytes(c, operation.maxBytes ?? MAX_BODY_BYTES) : new Uint8Array()
       const body = operation.body && checked(operation.body, parseJson(raw), 'body')
       // The types follow from the schemas; TypeScript cannot see that through the conditionals.
       return handle({ c, caller, params, query, raw, body } as Parameters<typeof handle>[0])
@@ -71,9 +73,9 @@ export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, lim
   }
 }
 
-async function readJsonBytes(c: Context): Promise<Uint8Array> {
+async function readJsonBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
   requireJson(c)
-  return readBytes(c, MAX_BODY_BYTES)
+  return readBytes(c, maxBytes)
 }
 
 const ProblemSchema = z

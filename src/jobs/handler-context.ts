@@ -11,6 +11,8 @@ import {
   PermanentError,
   RetryableError,
 } from '../handlers/define.ts'
+import { suspension } from '../handlers/suspension.ts'
+import type { Sealer } from '../secrets.ts'
 import type { FileRow } from '../store/store.ts'
 
 export interface ContextDependencies {
@@ -18,6 +20,12 @@ export interface ContextDependencies {
   egress: EgressClient
   publicUrl: string
   log: HandlerLog
+  sealer: Sealer
+}
+
+/** What the token of a run is bound to: another run of the job has another one. */
+export function runPlace(job: Pick<Job, 'id' | 'claimNo'>): string {
+  return `${job.id}|${job.claimNo}|complete`
 }
 
 const DEFAULT_FETCH_TIMEOUT_MS = 30_000
@@ -29,7 +37,7 @@ export function handlerContext(
   input: unknown,
   signal: AbortSignal,
   progress: HandlerContext<unknown>['progress'],
-  { files, egress, publicUrl, log }: ContextDependencies,
+  { files, egress, publicUrl, log, sealer }: ContextDependencies,
 ): HandlerContext<unknown> {
   return {
     input,
@@ -38,6 +46,8 @@ export function handlerContext(
       type: job.type,
       createdAt: new Date(job.createdAt),
       metadata: JSON.parse(job.metadata ?? '{}') as Record<string, string>,
+      token: sealer.token(runPlace(job)),
+      suspend: suspension,
     },
     attempt: job.attempt,
     progress,

@@ -7,6 +7,7 @@ import type { BusinessEvents } from '../events.ts'
 import { problemOf } from '../handlers/define.ts'
 import type { Isolation, RunResult } from '../handlers/isolate.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
+import { resultOf } from '../handlers/suspension.ts'
 import type { JobStore } from '../store/store.ts'
 import { type CallbackSettings, callbackFor } from './callback.ts'
 import { finishOf, type JobEnd, problemJson } from './end.ts'
@@ -120,7 +121,7 @@ async function perform(job: Job, keeper: ProgressKeeper, signal: AbortSignal, de
       if ('issues' in checked) return { problem: inputProblem(checked.issues) }
       const context = handlerContext(job, checked.value, signal, progress, deps)
       if (handler.isolation !== null) return await deps.isolation.run(handler, context)
-      return { value: await handler.definition.run(context) }
+      return resultOf(await handler.definition.run(context))
     } catch (error) {
       return { problem: problemOf(error) }
     }
@@ -151,6 +152,7 @@ async function settle(job: Job, result: RunResult, signal: AbortSignal, deps: Pr
     await persist(() => jobs.release(job, false), deps)
     return 'released'
   }
+  if ('suspend' in result) return suspend(job, result.suspend.timeoutS, deps)
   const end = 'problem' in result ? { problem: result.problem } : await storeResult(job, result.value, deps)
   if ('problem' in end) {
     const { problem } = end
@@ -162,6 +164,14 @@ async function settle(job: Job, result: RunResult, signal: AbortSignal, deps: Pr
     return finish(job, { status: 'failed', problem }, deps)
   }
   return finish(job, end, deps)
+}
+
+async function suspend(job: Job, timeoutS: number, { jobs, clock, ...deps }: ProcessDependencies): Promise<string> {
+  const asked = clock.now() + timeoutS * 1000
+  const until = job.deadlineAt === null ? asked : Math.min(asked, job.deadlineAt)
+  const { progress, message } = job
+  const kept = await persist(() => jobs.suspend(job, { until, progress, message }), { jobs, clock, ...deps })
+  return kept ? 'suspended' : 'lost'
 }
 
 async function finish(job: Job, end: JobEnd, deps: ProcessDependencies): Promise<string> {

@@ -165,6 +165,15 @@ export interface JobStore {
   announce(claim: JobClaim, callback: NewCallback): Promise<boolean>
   /** The job's stored progress with a `seq` above `after`, oldest first. */
   progressSince(id: string, after: number): Promise<ProgressEvent[]>
+  /**
+   * Leaves a run's job without a worker until somebody outside ends it, at the latest `until`.
+   * False: the run is no longer the job's.
+   */
+  suspend(claim: JobClaim, state: { until: number; progress: number; message: string | null }): Promise<boolean>
+  /** Suspended jobs whose time is up. */
+  suspendedTooLong(now: number, limit: number): Promise<Job[]>
+  /** Any tenant's job, for who has shown another proof than the tenant's key. */
+  find(id: string): Promise<Job | null>
   /** Back into the queue for `dueAt` after a failed run. False: the run is no longer the job's. */
   retry(claim: JobClaim, dueAt: number, error: JsonText): Promise<boolean>
   /** Back into the queue at once, the run not counted; `lost` when its process died. False: as above. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { HandlerContext, StoredFile } from 'posthorn/handlers'
 import { type DocumentReport, documentReport } from '../../examples/document-report/index.ts'
+import { suspension } from '../../src/handlers/suspension.ts'
 
 type Context = Parameters<typeof documentReport.run>[0]
 
@@ -25,7 +26,7 @@ export function contextFor(input: Partial<Context['input']>, upload?: Upload, ov
   const run: Pick<Run, 'progress' | 'saved'> = { progress: [], saved: [] }
   const context: Context = {
     input: { key_terms: 10, ...input },
-    job: { id: 'job_1', type: 'document.report', createdAt: new Date(0), metadata: {} },
+    job: { id: 'job_1', type: 'document.report', createdAt: new Date(0), metadata: {}, token: '', suspend: suspension },
     attempt: 1,
     progress: (percent, message) => run.progress.push([percent, message]),
     signal: new AbortController().signal,

@@ -67,7 +67,7 @@ describe('Server-Sent Events', () => {
     const id = await stepped()
     await posthorn.job(id, ({ status }) => status === 'completed')
     const again = await posthorn.api(`/v1/jobs/${id}/events`)
-    expect(await again.text()).toMatch(/event: job.started[^]*event: job.completed/)
+    expect(await again.text()).toMatch(/event: job.started[\s\S]*event: job.completed/)
     const behind = await posthorn.api(`/v1/jobs/${id}/events`, { headers: { 'last-event-id': '4' } })
     expect(behind.status).toBe(204)
   })

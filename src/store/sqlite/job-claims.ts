@@ -12,7 +12,7 @@ const ALL = selectList(jobs)
 export function jobClaimer(
   db: Database,
   writer: GroupCommit,
-): Pick<JobStore, 'claim' | 'promote' | 'overdue' | 'lost'> {
+): Pick<JobStore, 'claim' | 'promote' | 'overdue' | 'suspendedTooLong' | 'lost'> {
   const candidates = candidateFinder(db)
   const take = db.prepare<[object], Job>(
     `UPDATE jobs SET status = 'processing', queue = NULL, worker_id = @workerId, claim_no = claim_no + 1,
@@ -25,6 +25,9 @@ export function jobClaimer(
   )
   const overdue = db.prepare<[number, number], Job>(
     `SELECT ${ALL} FROM jobs WHERE queue IS NOT NULL AND deadline_at IS NOT NULL AND deadline_at <= ? LIMIT ?`,
+  )
+  const suspendedTooLong = db.prepare<[number, number], Job>(
+    `SELECT ${ALL} FROM jobs WHERE suspended_until IS NOT NULL AND suspended_until <= ? LIMIT ?`,
   )
   // One process has the database, so a claim of another worker belongs to a process that is gone.
   const lost = db.prepare<[string, number], Job>(
@@ -39,6 +42,7 @@ export function jobClaimer(
       ),
     promote: (now, limit) => writer.run(() => promote.run(now, limit).changes),
     overdue: async (now, limit) => overdue.all(now, limit),
+    suspendedTooLong: async (now, limit) => suspendedTooLong.all(now, limit),
     lost: async (workerId, limit) => lost.all(workerId, limit),
   }
 }

@@ -9,13 +9,13 @@ import { selectList } from './statements.ts'
 const ALL = selectList(jobs)
 const HELD_CLAIM = "id = @id AND claim_no = @claimNo AND status = 'processing'"
 /** Set when a job leaves `processing`. */
-const UNCLAIMED = 'worker_id = NULL, token_hash = NULL, suspended_until = NULL, version = version + 1'
+const UNCLAIMED = 'worker_id = NULL, suspended_until = NULL, version = version + 1'
 /** The next run begins from nothing. */
 const AFRESH = `progress = 0, message = NULL, ${UNCLAIMED}`
 const FINISHED = `status = @status, queue = NULL, finished_at = @finishedAt, progress = @progress, message = @message,
   result = @result, result_file_id = @resultFileId, error = @error, callback_delivery_id = @deliveryId, ${UNCLAIMED}`
 
-type Runs = Pick<JobStore, 'announce' | 'retry' | 'release' | 'finish' | 'finishUnclaimed'>
+type Runs = Pick<JobStore, 'announce' | 'suspend' | 'retry' | 'release' | 'finish' | 'finishUnclaimed'>
 
 /** What a run does to its job, fenced by its claim. */
 export function jobRuns(db: Database, writer: GroupCommit): Runs & ReturnType<typeof progressVerbs> {
@@ -28,6 +28,10 @@ export function jobRuns(db: Database, writer: GroupCommit): Runs & ReturnType<ty
   const release = db.prepare(
     `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, lost_runs = lost_runs + @lost, ${AFRESH}
       WHERE ${HELD_CLAIM}`,
+  )
+  const suspend = db.prepare(
+    `UPDATE jobs SET worker_id = NULL, suspended_until = @until, progress = @progress, message = @message,
+      version = version + 1 WHERE ${HELD_CLAIM}`,
   )
   const finish = db.prepare<[object], Job>(`UPDATE jobs SET ${FINISHED} WHERE ${HELD_CLAIM} RETURNING ${ALL}`)
   const finishUnclaimed = db.prepare<[object], Job>(
@@ -46,6 +50,7 @@ export function jobRuns(db: Database, writer: GroupCommit): Runs & ReturnType<ty
         if (job !== undefined) callbacks.add(job, callback)
         return job !== undefined
       }),
+    suspend: ({ id, claimNo }, state) => writer.run(() => suspend.run({ id, claimNo, ...state }).changes > 0),
     retry: (claim, dueAt, error) => writer.run(() => retry.run({ ...claim, dueAt, error }).changes > 0),
     release: (claim, lost) => writer.run(() => release.run({ ...claim, lost: lost ? 1 : 0 }).changes > 0),
     finish: (claim, end) => writer.run(() => withCallback(finish.get({ ...claim, ...finishColumns(end) }), end)),

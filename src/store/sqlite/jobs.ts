@@ -18,6 +18,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
   const callbacks = callbackWriter(db)
   const accept = acceptor(db)
   const get = db.prepare<[string, string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ? AND tenant_id = ?`)
+  const find = db.prepare<[string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ?`)
   const orm = drizzle(db)
 
   return {
@@ -25,6 +26,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
     ...jobRuns(db, writer),
     ...jobFigures(db, writer, reader),
     accept: (job, key) => writer.run(() => accept(job, key, callbacks.endpointOf)),
+    find: async (id) => find.get(id) ?? null,
     get: async (tenantId, id) => get.get(id, tenantId) ?? null,
     list: (tenantId, filter, page) =>
       reader.rows<Job>(
@@ -86,7 +88,6 @@ function newRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job
     result: null,
     resultFileId: null,
     error: null,
-    tokenHash: null,
     suspendedUntil: null,
     expiresAt: null,
     expiredAt: null,

@@ -62,7 +62,6 @@ export const jobs = sqliteTable(
     result: text(),
     resultFileId: text('result_file_id'),
     error: text(),
-    tokenHash: text('token_hash'),
     suspendedUntil: integer('suspended_until'),
     expiresAt: integer('expires_at'),
     expiredAt: integer('expired_at'),

@@ -1,0 +1,96 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { parseIdempotencyKey, requestFingerprint } from '../core/idempotency.ts'
+import { acceptedJson } from '../core/job-view.ts'
+import { traceFrom } from '../core/trace.ts'
+import { AppError } from '../errors.ts'
+import type { NewKey } from '../store/store.ts'
+import { checked } from './body.ts'
+import type { AddOperation } from './operation.ts'
+import { JSON_TYPE, problemOf } from './problem.ts'
+import { AcceptedSchema, json, SubmitJob } from './schemas.ts'
+import { jobRequest, type SubmitRoutes } from './submit.ts'
+
+const MAX_JOBS = 1000
+const MAX_BYTES = 8 * 1024 * 1024
+
+export const BatchItem = SubmitJob.extend({
+  idempotency_key: z.string().optional().openapi({ description: 'Of this job, as `Idempotency-Key` is of one alone.' }),
+}).openapi('BatchJob')
+
+// Each item is checked by itself, so that one that is wrong does not refuse the others.
+const Batch = z.object({
+  jobs: z
+    .array(z.unknown())
+    .min(1)
+    .max(MAX_JOBS)
+    .openapi({ type: 'array', items: { $ref: '#/components/schemas/BatchJob' } }),
+})
+
+const BatchAnswer = z.object({
+  data: z.array(
+    z.object({
+      status: z.int().openapi({ description: 'What the job alone would have been answered with.' }),
+      replayed: z.boolean().optional().openapi({ description: 'The key had made the job before.' }),
+      job: AcceptedSchema.optional(),
+      problem: z.unknown().optional(),
+    }),
+  ),
+})
+
+/** Many submissions in one request: each is accepted or refused by itself. */
+export function batchRoutes(add: AddOperation, deps: SubmitRoutes): void {
+  add(
+    {
+      method: 'post',
+      path: '/v1/jobs/batch',
+      tag: 'Jobs',
+      role: 'client',
+      summary: 'Submit many jobs',
+      description: `Up to ${MAX_JOBS} jobs and 8 MiB. The answer has an item for each, in their order.`,
+      body: Batch,
+      maxBytes: MAX_BYTES,
+      responses: { 200: json(BatchAnswer, 'An item for each job: accepted, or its problem') },
+    },
+    async ({ c, caller, body }) => {
+      const trace = traceFrom(c.req.header('traceparent'), deps.clock.newHex)
+      const items = await Promise.all(
+        body.jobs.map((item) => submitOne(c, item, caller.tenantId as string, trace, deps)),
+      )
+      return c.body(`{"data":[${items.join(',')}]}`, 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' })
+    },
+  )
+}
+
+async function submitOne(
+  c: Context,
+  item: unknown,
+  tenantId: string,
+  traceparent: string,
+  deps: SubmitRoutes,
+): Promise<string> {
+  try {
+    const body = checked(BatchItem, item, 'body')
+    const key = itemKey(body.idempotency_key, item, deps.requireIdempotencyKey)
+    const accepted = await deps.accept({ ...jobRequest(body, tenantId), traceparent, key })
+    const replayed = accepted.kind === 'repeated' ? '"replayed":true,' : ''
+    return `{"status":202,${replayed}"job":${acceptedJson(accepted.job, deps.publicUrl)}}`
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const place = { publicUrl: deps.publicUrl, instance: c.req.path, requestId: String(c.get('requestId')) }
+    const problem = problemOf(error.code, error.message, error.details, place)
+    return JSON.stringify({ status: error.status, problem })
+  }
+}
+
+function itemKey(text: string | undefined, item: unknown, required: boolean): NewKey | null {
+  const field = '/idempotency_key'
+  if (text === undefined) {
+    if (required) throw new AppError('idempotency-key-required', 'The member idempotency_key is missing.')
+    return null
+  }
+  const key = parseIdempotencyKey(text)
+  if (key !== null) return { key, fingerprint: requestFingerprint('POST', '/v1/jobs/batch', JSON.stringify(item)) }
+  const issue = 'must be 1 to 255 visible characters'
+  throw new AppError('invalid-request', `idempotency_key ${issue}.`, { details: [{ field, issue, location: 'body' }] })
+}
