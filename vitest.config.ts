@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  resolve: { alias: { 'posthorn/handlers': new URL('./src/handlers/define.ts', import.meta.url).pathname } },
+  resolve: {
+    alias: {
+      'posthorn/client': new URL('./src/client/index.ts', import.meta.url).pathname,
+      'posthorn/handlers': new URL('./src/handlers/define.ts', import.meta.url).pathname,
+    },
+  },
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
