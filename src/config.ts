@@ -25,7 +25,9 @@ export interface Config {
   syncTimeoutMs: number
   graceMs: number
   egressAllow: EgressAllow
-  /** How long deliveries of a lane that is not sent to are kept waiting, after their schedule. */
+  /** How long results are kept after the callback is settled. */
+  resultTtlMs: number
+  /** How long expired jobs, events, deliveries, attempts and dead letters stay. */
   retentionMs: number
   files: FilesPlace
   /** Base URL of an S3 that is not Amazon's. */
@@ -131,6 +133,7 @@ const Environment = z.object({
   POSTHORN_SYNC_TIMEOUT: duration.prefault('30s'),
   POSTHORN_GRACE: duration.prefault('25s'),
   POSTHORN_EGRESS_ALLOW: egressAllow.prefault(''),
+  POSTHORN_RESULT_TTL: duration.prefault('7d'),
   POSTHORN_RETENTION: duration.prefault('30d'),
   POSTHORN_POLL_LIMIT: count(1, 1_000_000).prefault('20'),
   POSTHORN_MAX_PENDING: count(1, 1_000_000_000).prefault('1000000'),
@@ -175,6 +178,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
       syncTimeoutMs: e.POSTHORN_SYNC_TIMEOUT,
       graceMs: e.POSTHORN_GRACE,
       egressAllow: e.POSTHORN_EGRESS_ALLOW,
+      resultTtlMs: e.POSTHORN_RESULT_TTL,
       retentionMs: e.POSTHORN_RETENTION,
       files: e.POSTHORN_FILES,
       s3Endpoint: e.AWS_ENDPOINT_URL_S3 ?? e.AWS_ENDPOINT_URL ?? null,

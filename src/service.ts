@@ -25,6 +25,7 @@ import { jobAcceptor } from './jobs/accept.ts'
 import { Backlog } from './jobs/backlog.ts'
 import { jobCanceller } from './jobs/cancel.ts'
 import { estimator, RunTimes } from './jobs/estimate.ts'
+import { expireResults, purgeOld } from './jobs/expire.ts'
 import { failForgotten, outsideEnder } from './jobs/outside.ts'
 import { JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
@@ -52,6 +53,7 @@ export interface ServiceOptions {
 /** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
 const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
 const UPKEEP_MS = 1000
+const PURGE_MS = 60_000
 const BACKLOG_MS = 1000
 const RUN_TIMES_MS = 10_000
 const LOST_DELIVERIES_MS = 5000
@@ -127,8 +129,8 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
   const backlog = new Backlog(config.maxPending)
   const { jobs, deliveries } = store
   const workerId = clock.newId('wrk')
-  const callbacks = { publicUrl, deliveryTtlMs }
-  const settings = { registry, policy, deliveryTtlMs, callbacks, publicUrl, workerId }
+  const callbacks = { publicUrl, deliveryTtlMs, resultTtlMs: config.resultTtlMs }
+  const settings = { retentionMs: config.retentionMs, registry, policy, deliveryTtlMs, callbacks, publicUrl, workerId }
   const opened = { store, jobs, deliveries, sealer, files, egress, isolation, engine }
   return { ...opened, ...settings, clock, events, runTimes, backlog }
 }
@@ -182,6 +184,8 @@ function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatc
   if (roles.has('worker')) {
     pool.start()
     engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(base))
+    engine.every(UPKEEP_MS, 'expiring results', () => expireResults(base))
+    engine.every(PURGE_MS, 'removing what is old', () => purgeOld({ ...base, uploads: base.store.files }))
     engine.every(UPKEEP_MS, 'failing forgotten jobs', () => failForgotten(base))
   }
   if (roles.has('dispatcher')) {

@@ -59,8 +59,10 @@ export interface Job {
   error: JsonText | null
   /** While it waits for somebody outside, without a worker: after this, that has taken too long. */
   suspendedUntil: number | null
-  /** Once finished: not before this is the result given up. It may be later, see `resultExpiry`. */
-  expiresAt: number | null
+  /** Once finished: when its expiry is looked at next. The result may be kept longer, see `resultExpiry`. */
+  expiryDueAt: number | null
+  /** When its callback was told that it is about to expire. */
+  expiringAt: number | null
   /** The result is gone (410); the row goes after the retention. */
   expiredAt: number | null
   /** Grows with every visible change. */
@@ -113,6 +115,25 @@ export const deadlineExceeded: JobProblem = {
   detail: 'It was not finished within the `deadline_s` it was submitted with.',
   status: 504,
   retryable: false,
+}
+
+/**
+ * Until when a finished job's result is kept: for its time to live after the callback is settled (CONTRACT §1).
+ * Null while that is not so, or the job is not finished.
+ * @param settledAt When the callback's delivery ended; null while it has not; undefined without a callback
+ */
+export function resultExpiry(
+  job: Pick<Job, 'finishedAt' | 'resultTtlMs'>,
+  settledAt: number | null | undefined,
+  defaultTtlMs: number,
+): number | null {
+  const from = settledAt === undefined ? job.finishedAt : settledAt
+  return from === null ? null : from + (job.resultTtlMs ?? defaultTtlMs)
+}
+
+/** `job.expiring` comes this share of the time to live before the end of it, at most a day. */
+export function expiryNotice(ttlMs: number): number {
+  return Math.min(0.1 * ttlMs, 86_400_000)
 }
 
 export function isFinished(status: JobStatus): status is FinishedStatus {

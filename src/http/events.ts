@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { isFinished } from '../core/job.ts'
+import { AppError } from '../errors.ts'
 import { jobEvents, lastEventId, type StreamDependencies } from '../jobs/event-stream.ts'
 import type { JobWatchers } from '../jobs/wait.ts'
 import { type AnswerDependencies, showJob } from './job-answer.ts'
@@ -37,6 +38,7 @@ export function eventRoutes(add: AddOperation, deps: EventRoutes): void {
       const tenantId = caller.tenantId as string
       const job = await deps.jobs.get(tenantId, params.id)
       if (job === null) throw notFound()
+      if (job.expiredAt !== null) throw new AppError('expired', 'The job has expired.')
       const after = resumePoint(c.req.header('last-event-id'))
       if (isFinished(job.status) && after >= ((await lastEventId(job, deps.jobs)) ?? 0)) return c.body(null, 204)
       c.header('cache-control', 'no-store')

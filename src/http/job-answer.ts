@@ -5,7 +5,9 @@ import { type CallbackState, jobJson, jobLinks } from '../core/job-view.ts'
 import { parsePrefer } from '../core/prefer.ts'
 import type { ProblemCode } from '../core/problems.ts'
 import { AppError } from '../errors.ts'
+import type { CallbackSettings } from '../jobs/callback.ts'
 import { type Estimate, type EstimateJob, EXACT_POSITION, retryAfterS } from '../jobs/estimate.ts'
+import { expiryOf } from '../jobs/expire.ts'
 import type { AwaitJob } from '../jobs/wait.ts'
 import type { DeliveryStore, JobStore } from '../store/store.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
@@ -15,6 +17,7 @@ export interface AnswerDependencies {
   deliveries: DeliveryStore
   estimate: EstimateJob
   awaitJob: AwaitJob
+  callbacks: CallbackSettings
   clock: Clock
   publicUrl: string
   /** The longest a request is held, in ms. */
@@ -33,7 +36,13 @@ export async function findJob(c: Context, tenantId: string | null, id: string, d
   const waitMs = Math.min((parsePrefer(c.req.header('prefer')).waitS ?? 0) * 1000, deps.syncTimeoutMs)
   const job = tenantId === null ? null : await deps.awaitJob(tenantId, id, waitMs, c.req.raw.signal)
   if (job === null) throw notFound()
+  if (job.expiredAt !== null) throw new AppError('expired', 'The job has expired; its result is gone.')
   return job
+}
+
+/** RFC 8594: when this answer will be gone. */
+export function sunset(at: number | null): Record<string, string> {
+  return at === null ? {} : { sunset: new Date(at).toUTCString() }
 }
 
 export async function showJob(job: Job, deps: AnswerDependencies): Promise<ShownJob> {
@@ -44,8 +53,11 @@ export async function showJob(job: Job, deps: AnswerDependencies): Promise<Shown
     deliveryId: delivery.id,
   }
   const estimate = await deps.estimate(job)
-  const json = jobJson(job, deps.publicUrl, { callback, estimatedCompletion: estimate.completionAt })
+  const expiresAt = await expiryOf(job, deps.deliveries, deps.callbacks.resultTtlMs)
+  const context = { callback, estimatedCompletion: estimate.completionAt, expiresAt }
+  const json = jobJson(job, deps.publicUrl, context)
   const headers = {
+    ...sunset(expiresAt),
     'content-type': JSON_TYPE,
     'cache-control': 'private, no-cache',
     vary: 'Prefer',

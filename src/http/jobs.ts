@@ -62,6 +62,7 @@ function plainRoute(add: AddOperation, deps: JobRoutes): void {
       description: '`Prefer: wait=N` answers when it is finished, at the latest after N seconds.',
       responses: {
         200: json(JobSchema, 'The job'),
+        410: { description: 'It has expired' },
         304: { description: 'As it was at the `ETag` of `If-None-Match`' },
       },
     },
@@ -107,7 +108,10 @@ function queueRoute(add: AddOperation, deps: JobRoutes): void {
       responses: { 200: json(QueueSchema, 'The job, and its place while it waits') },
     },
     async ({ c, caller, params }) => {
-      const job = await findJob(c, caller.tenantId, params.id, deps)
+      // 410 is not among the statuses of PayPal's profile (CONTRACT §3).
+      const job = await findJob(c, caller.tenantId, params.id, deps).catch((error: unknown) => {
+        throw error instanceof AppError && error.code === 'expired' ? notFound() : error
+      })
       const { json: body, headers, estimate } = await showJob(job, deps)
       const place = JSON.stringify(positionMembers(estimate)).slice(1, -1)
       return c.body(place === '' ? body : `{${place},${body.slice(1)}`, 200, {

@@ -4,7 +4,8 @@ import type { Context } from 'hono'
 import { isFinished, type Job } from '../core/job.ts'
 import { AppError } from '../errors.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
-import { type AnswerDependencies, findJob, positionMembers, retryAfter, unsuccessful } from './job-answer.ts'
+import { expiryOf } from '../jobs/expire.ts'
+import { type AnswerDependencies, findJob, positionMembers, retryAfter, sunset, unsuccessful } from './job-answer.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { IdParams } from './schemas.ts'
@@ -31,6 +32,7 @@ export function resultRoutes(add: AddOperation, deps: ResultRoutes): void {
         },
         404: { description: 'Not finished yet (`result-not-ready`, with `position` and `Retry-After`), or unknown' },
         409: { description: 'The job was cancelled' },
+        410: { description: 'The result has expired' },
         422: { description: 'The job failed; its problem is in `error`' },
         502: { description: 'The job failed because of another service' },
         504: { description: 'The job did not finish in time' },
@@ -41,6 +43,8 @@ export function resultRoutes(add: AddOperation, deps: ResultRoutes): void {
       c.header('vary', 'Prefer')
       if (!isFinished(job.status)) return notReady(c, job, deps)
       if (job.status !== 'completed') return unsuccessful(c, job, deps.publicUrl)
+      const expiresAt = await expiryOf(job, deps.deliveries, deps.callbacks.resultTtlMs)
+      for (const [name, value] of Object.entries(sunset(expiresAt))) c.header(name, value)
       return job.resultFileId === null ? inline(c, job) : fromFile(c, job, job.resultFileId, deps.files)
     },
   )

@@ -99,6 +99,7 @@ async function hold(c: Context, job: Job, prefer: Preferences, deps: SubmitRoute
 
 async function finishedAnswer(c: Context, job: Job, deps: SubmitRoutes): Promise<Response> {
   c.header('vary', 'Prefer')
+  if (job.expiredAt !== null) throw new AppError('expired', 'The job of this key has expired; its result is gone.')
   if (job.status === 'failed' || job.status === 'cancelled') return unsuccessful(c, job, deps.publicUrl)
   const { json: body, headers } = await showJob(job, deps)
   return c.body(body, 200, { ...headers, 'cache-control': 'no-store' })

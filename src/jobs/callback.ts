@@ -4,7 +4,15 @@ import { type CallbackState, isoTime, jobJson, jsonWith } from '../core/job-view
 import type { NewCallback } from '../store/store.ts'
 
 /** Events about a job that its callback can ask for. */
-export const CALLBACK_EVENTS = ['job.started', 'job.progress', 'job.completed', 'job.failed', 'job.cancelled'] as const
+export const CALLBACK_EVENTS = [
+  'job.started',
+  'job.progress',
+  'job.completed',
+  'job.failed',
+  'job.cancelled',
+  'job.expiring',
+  'job.expired',
+] as const
 export type CallbackEvent = (typeof CALLBACK_EVENTS)[number]
 
 export const DEFAULT_CALLBACK_EVENTS: readonly CallbackEvent[] = ['job.completed', 'job.failed', 'job.cancelled']
@@ -13,6 +21,12 @@ export interface CallbackSettings {
   publicUrl: string
   /** How long its delivery may wait for a lane that is not sent to, before it is given up. */
   deliveryTtlMs: number
+  /** How long results are kept after the callback is settled, unless the job says otherwise. */
+  resultTtlMs: number
+}
+
+export function wantsEvent(job: Job, type: CallbackEvent): boolean {
+  return job.endpointId !== null && job.callbackEvents.split(',').includes(type)
 }
 
 /**
@@ -25,7 +39,7 @@ export function callbackFor(
   settings: CallbackSettings,
   clock: Clock,
 ): NewCallback | null {
-  if (job.endpointId === null || !job.callbackEvents.split(',').includes(type)) return null
+  if (!wantsEvent(job, type)) return null
   const deliveryId = clock.newId('dlv')
   const createdAt = clock.now()
   const state: CallbackState = { status: 'pending', deliveryId }

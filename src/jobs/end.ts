@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
-import type { FinishedStatus, Job, JobProblem, JsonText } from '../core/job.ts'
+import { expiryNotice, type FinishedStatus, type Job, type JobProblem, type JsonText } from '../core/job.ts'
 import type { JobFinish } from '../store/store.ts'
-import { type CallbackSettings, callbackFor } from './callback.ts'
+import { type CallbackSettings, callbackFor, wantsEvent } from './callback.ts'
 
 export type JobEnd =
   | { status: 'completed'; result: JsonText | null; resultFileId: string | null }
@@ -19,7 +19,10 @@ export function finishOf(job: Job, end: JobEnd, settings: CallbackSettings, cloc
     resultFileId: end.status === 'completed' ? end.resultFileId : null,
     error: end.status === 'failed' ? problemJson(end.problem) : null,
   }
-  return { ...state, callback: callbackFor({ ...job, ...state }, `job.${end.status}`, settings, clock) }
+  const ttlMs = job.resultTtlMs ?? settings.resultTtlMs
+  const notice = wantsEvent(job, 'job.expiring') ? expiryNotice(ttlMs) : 0
+  const expiryDueAt = Math.floor(state.finishedAt + ttlMs - notice)
+  return { ...state, expiryDueAt, callback: callbackFor({ ...job, ...state }, `job.${end.status}`, settings, clock) }
 }
 
 /** A job's problem as it is stored and shown. */

@@ -108,6 +108,8 @@ export interface JobFinish {
   result: JsonText | null
   resultFileId: string | null
   error: JsonText | null
+  /** When its expiry is looked at first. */
+  expiryDueAt: number
   /** Null when the job has no callback, or it does not want this event. */
   callback: NewCallback | null
 }
@@ -198,6 +200,14 @@ export interface JobStore {
   /** Mean run times by type, in ms. */
   runTimes(): Promise<Map<string, number>>
   saveRunTimes(meansMs: ReadonlyMap<string, number>, now: number): Promise<void>
+  /** Finished jobs whose expiry is to be looked at. */
+  expiryDue(now: number, limit: number): Promise<Job[]>
+  /** Looks at the job's expiry again at `dueAt`; `expiring` is the event that says it is near. */
+  postponeExpiry(job: Job, dueAt: number, expiring: NewCallback | null): Promise<void>
+  /** Gives up result, payload and progress; returns the ids of the files that went with them. */
+  expire(job: Job, now: number, expired: NewCallback | null): Promise<string[]>
+  /** Removes jobs that expired before; their keys are free again. Returns how many. */
+  purge(expiredBefore: number, limit: number): Promise<number>
   /**
    * Erases a finished job with its key, and the bytes of its events that need not be sent any more.
    * Returns the ids of its files, null when it is not there or not finished.
@@ -368,6 +378,8 @@ export interface DeliveryStore {
   deadLetter(id: string): Promise<DeadLetter | null>
   /** Newest first. */
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetter[]>
+  /** Removes deliveries that ended before, with attempts, dead letters, and events nobody else has. Returns how many. */
+  purge(finishedBefore: number, limit: number): Promise<number>
   /** Sends a delivered or dead delivery again: same event, same endpoint, fresh budget, history kept. */
   replay(request: ReplayRequest): Promise<Replayed>
 }
@@ -393,5 +405,6 @@ export interface FileStore {
   /** The file and its idempotency key, at once. */
   add(file: FileRow, key: NewKey | null): Promise<AddedFile>
   get(tenantId: string, id: string): Promise<FileRow | null>
-  remove(ids: readonly string[]): Promise<void>
+  /** Removes uploads from before that no job refers to; returns their ids. */
+  removeOrphans(uploadedBefore: number, limit: number): Promise<string[]>
 }

@@ -49,6 +49,7 @@ export function completed(clock: FakeClock, changes: Partial<JobFinish> = {}): J
     result: '{"ok":true}',
     resultFileId: null,
     error: null,
+    expiryDueAt: clock.now() + 60_000,
     callback: callback(clock),
     ...changes,
   }

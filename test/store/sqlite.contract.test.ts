@@ -7,6 +7,7 @@ import { openSqliteStore } from '../../src/store/sqlite/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'
 import { deliveriesContract } from './deliveries.contract.ts'
+import { expiryContract } from './expiry.contract.ts'
 import { jobsContract } from './jobs.contract.ts'
 import { replayContract } from './replay.contract.ts'
 import { tenantsContract } from './tenants.contract.ts'
@@ -30,5 +31,6 @@ describe.each(['memory', 'file'])('the store on SQLite (%s)', (kind) => {
   describe('jobs', () => jobsContract(subject))
   describe('deliveries', () => deliveriesContract(subject))
   describe('replay', () => replayContract(subject))
+  describe('expiry', () => expiryContract(subject))
   describe('tenants, keys and files', () => tenantsContract(subject))
 })

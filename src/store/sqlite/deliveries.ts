@@ -4,6 +4,7 @@ import { deliveryClaimer } from './delivery-claims.ts'
 import { deliveryLists } from './delivery-lists.ts'
 import { type DeliveryRow, SELECT_VIEW, view } from './delivery-view.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { deliveryPurger } from './purge-deliveries.ts'
 import type { Reader } from './reader.ts'
 import { attemptRecorder } from './record-attempt.ts'
 import { replayer } from './replay.ts'
@@ -25,6 +26,7 @@ export function sqliteDeliveries(db: Database, writer: GroupCommit, reader: Read
     ...deliveryLists(db, reader),
     record: attemptRecorder(db, writer),
     replay: replayer(db, writer),
+    purge: deliveryPurger(db, writer),
     get: async (tenantId, id) => view(get.get({ id, tenantId })),
     attempts: async (deliveryId) => attemptsOf.all(deliveryId),
     deadLetter: async (id) => deadLetter.get(id) ?? null,

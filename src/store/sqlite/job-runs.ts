@@ -13,7 +13,8 @@ const UNCLAIMED = 'worker_id = NULL, suspended_until = NULL, version = version +
 /** The next run begins from nothing. */
 const AFRESH = `progress = 0, message = NULL, ${UNCLAIMED}`
 const FINISHED = `status = @status, queue = NULL, finished_at = @finishedAt, progress = @progress, message = @message,
-  result = @result, result_file_id = @resultFileId, error = @error, callback_delivery_id = @deliveryId, ${UNCLAIMED}`
+  result = @result, result_file_id = @resultFileId, error = @error, callback_delivery_id = @deliveryId,
+  expiry_due_at = @expiryDueAt, ${UNCLAIMED}`
 
 type Runs = Pick<JobStore, 'announce' | 'suspend' | 'retry' | 'release' | 'finish' | 'finishUnclaimed'>
 

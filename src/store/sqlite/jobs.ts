@@ -7,6 +7,7 @@ import { callbackWriter } from './callbacks.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { keyTaker } from './idempotency-keys.ts'
 import { jobClaimer } from './job-claims.ts'
+import { jobExpiry } from './job-expiry.ts'
 import { jobFigures } from './job-figures.ts'
 import { jobRuns } from './job-runs.ts'
 import type { Reader } from './reader.ts'
@@ -24,6 +25,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
   return {
     ...jobClaimer(db, writer),
     ...jobRuns(db, writer),
+    ...jobExpiry(db, writer),
     ...jobFigures(db, writer, reader),
     accept: (job, key) => writer.run(() => accept(job, key, callbacks.endpointOf)),
     find: async (id) => find.get(id) ?? null,
@@ -57,6 +59,7 @@ function acceptor(db: Database) {
   const takeKey = keyTaker(db)
   const find = db.prepare<[string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ?`)
   const insert = db.prepare(insertInto(jobs))
+  const addRef = db.prepare('INSERT OR IGNORE INTO file_refs (file_id, job_id) VALUES (?, ?)')
   return (job: NewJob, key: NewKey | null, endpointOf: (job: NewJob) => string | null): Accepted => {
     const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })
     if (taken !== null) {
@@ -65,8 +68,14 @@ function acceptor(db: Database) {
     }
     const row = newRow(job, endpointOf(job))
     insert.run(row)
+    for (const fileId of filesNamedIn(job.payload)) addRef.run(fileId, job.id)
     return { kind: 'created', job: row }
   }
+}
+
+/** Files that a payload refers to by `{"file_id": …}`, anywhere in it. */
+function filesNamedIn(payload: string): string[] {
+  return [...payload.matchAll(/"file_id":"(file_[0-9a-f]{32})"/g)].map(([, id]) => id as string)
 }
 
 function newRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job {
@@ -89,7 +98,8 @@ function newRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job
     resultFileId: null,
     error: null,
     suspendedUntil: null,
-    expiresAt: null,
+    expiryDueAt: null,
+    expiringAt: null,
     expiredAt: null,
     version: 0,
   }
@@ -100,6 +110,7 @@ function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
     "DELETE FROM jobs WHERE id = ? AND tenant_id = ? AND status IN ('completed', 'failed', 'cancelled')",
   )
   const removeEvents = db.prepare('DELETE FROM job_events WHERE job_id = ?')
+  const removeRefs = db.prepare('DELETE FROM file_refs WHERE job_id = ?')
   const wipeSent = db.prepare(
     `UPDATE events SET body = '' WHERE id IN
       (SELECT event_id FROM deliveries WHERE job_id = ? AND status IN ('delivered', 'dead'))`,
@@ -111,6 +122,7 @@ function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
       if (remove.run(id, tenantId).changes === 0) return null
       removeKey.run(id)
       removeEvents.run(id)
+      removeRefs.run(id)
       wipeSent.run(id)
       return removeFiles.all(id) as string[]
     })

@@ -40,7 +40,13 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
   const get = db.prepare<[string, string], FileRow>(
     `SELECT ${selectList(files)} FROM files WHERE id = ? AND tenant_id = ?`,
   )
-  const remove = db.prepare('DELETE FROM files WHERE id = ?')
+  const orphans = db
+    .prepare<[number, number], string>(
+      `DELETE FROM files WHERE id IN (SELECT id FROM files f WHERE job_id IS NULL AND created_at <= ?
+        AND NOT EXISTS (SELECT 1 FROM file_refs WHERE file_id = f.id) LIMIT ?) RETURNING id`,
+    )
+    .pluck()
+  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
   return {
     add: (file, key) =>
       writer.run((): AddedFile => {
@@ -53,9 +59,11 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
         return { kind: 'created', file }
       }),
     get: async (tenantId, id) => get.get(id, tenantId) ?? null,
-    remove: (ids) =>
+    removeOrphans: (uploadedBefore, limit) =>
       writer.run(() => {
-        for (const id of ids) remove.run(id)
+        const ids = orphans.all(uploadedBefore, limit) as string[]
+        for (const id of ids) removeKey.run(id)
+        return ids
       }),
   }
 }

@@ -1,0 +1,77 @@
+import type { Clock } from '../clock.ts'
+import { expiryNotice, type Job, resultExpiry } from '../core/job.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { TenantFiles } from '../files/tenant-files.ts'
+import type { DeliveryStore, FileStore, JobStore } from '../store/store.ts'
+import { type CallbackSettings, callbackFor, wantsEvent } from './callback.ts'
+
+export interface ExpiryDependencies {
+  jobs: JobStore
+  deliveries: DeliveryStore
+  files: TenantFiles
+  engine: Engine
+  clock: Clock
+  callbacks: CallbackSettings
+}
+
+/** Deletes go in chunks of this size, so that none keeps the event loop for long (DESIGN §4). */
+const CHUNK = 500
+/** A callback that is not settled yet is looked at again after this. */
+const UNSETTLED_MS = 60_000
+/** An upload that no job has named by then is given up. */
+const ORPHAN_MS = 24 * 3_600_000
+
+/** Gives up what finished jobs have kept for long enough, and tells the callbacks that asked for it. */
+export async function expireResults(deps: ExpiryDependencies): Promise<void> {
+  const { jobs, clock } = deps
+  for (const job of await jobs.expiryDue(clock.now(), CHUNK)) await expireOne(job, deps)
+}
+
+/** When a job's result goes, as far as that is known: see `resultExpiry`. */
+export async function expiryOf(job: Job, deliveries: DeliveryStore, defaultTtlMs: number): Promise<number | null> {
+  if (job.finishedAt === null) return null
+  const id = job.callbackDeliveryId
+  const delivery = id === null ? null : await deliveries.get(job.tenantId, id)
+  const settled = delivery === null || delivery.status === 'delivered' || delivery.status === 'dead'
+  const settledAt = delivery === null ? undefined : settled ? delivery.finishedAt : null
+  return resultExpiry(job, settledAt, defaultTtlMs)
+}
+
+async function expireOne(job: Job, { jobs, deliveries, files, engine, clock, callbacks }: ExpiryDependencies) {
+  const now = clock.now()
+  const expiry = await expiryOf(job, deliveries, callbacks.resultTtlMs)
+  if (expiry === null) return jobs.postponeExpiry(job, now + UNSETTLED_MS, null)
+  const wantsNotice = job.expiringAt === null && wantsEvent(job, 'job.expiring')
+  const noticeAt = Math.floor(expiry - expiryNotice(job.resultTtlMs ?? callbacks.resultTtlMs))
+  const dueAt = wantsNotice ? noticeAt : expiry
+  if (dueAt > now) return jobs.postponeExpiry(job, dueAt, null)
+  if (wantsNotice) await jobs.postponeExpiry(job, expiry, callbackFor(job, 'job.expiring', callbacks, clock))
+  else {
+    const bare = { ...job, result: null, resultFileId: null }
+    await files.removeBytes(await jobs.expire(job, now, callbackFor(bare, 'job.expired', callbacks, clock)))
+    engine.wake('changed', [job.id])
+  }
+  if (job.endpointId !== null) engine.wake('lanes', [job.endpointId])
+}
+
+export interface PurgeDependencies {
+  jobs: JobStore
+  deliveries: DeliveryStore
+  uploads: FileStore
+  files: TenantFiles
+  clock: Clock
+  /** How long expired jobs and settled deliveries are still shown. */
+  retentionMs: number
+}
+
+/** Removes what is past its retention, and uploads that nobody uses. */
+export async function purgeOld({ jobs, deliveries, uploads, files, clock, retentionMs }: PurgeDependencies) {
+  const before = clock.now() - retentionMs
+  while ((await deliveries.purge(before, CHUNK)) === CHUNK);
+  while ((await jobs.purge(before, CHUNK)) === CHUNK);
+  for (;;) {
+    const orphans = await uploads.removeOrphans(clock.now() - ORPHAN_MS, CHUNK)
+    await files.removeBytes(orphans)
+    if (orphans.length < CHUNK) return
+  }
+}

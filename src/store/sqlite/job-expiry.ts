@@ -1,0 +1,62 @@
+import type { Database } from 'better-sqlite3'
+import type { Job } from '../../core/job.ts'
+import type { JobStore } from '../store.ts'
+import { callbackWriter } from './callbacks.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { jobs } from './schema.ts'
+import { selectList } from './statements.ts'
+
+/** How finished jobs go: first their content, after the retention their row. */
+export function jobExpiry(
+  db: Database,
+  writer: GroupCommit,
+): Pick<JobStore, 'expiryDue' | 'postponeExpiry' | 'expire' | 'purge'> {
+  const callbacks = callbackWriter(db)
+  const due = db.prepare<[number, number], Job>(
+    `SELECT ${selectList(jobs)} FROM jobs WHERE expiry_due_at <= ? ORDER BY expiry_due_at LIMIT ?`,
+  )
+  const postpone = db.prepare(
+    `UPDATE jobs SET expiry_due_at = @dueAt, expiring_at = coalesce(@announcedAt, expiring_at)
+      WHERE id = @id AND expiry_due_at IS NOT NULL`,
+  )
+  const expire = db.prepare(
+    `UPDATE jobs SET payload = '{}', result = NULL, result_file_id = NULL, expiry_due_at = NULL, expired_at = @now,
+      version = version + 1 WHERE id = @id AND expiry_due_at IS NOT NULL`,
+  )
+  const removeEvents = db.prepare('DELETE FROM job_events WHERE job_id = ?')
+  const removeRefs = db.prepare('DELETE FROM file_refs WHERE job_id = ?')
+  const removeFiles = db.prepare<[string], string>('DELETE FROM files WHERE job_id = ? RETURNING id').pluck()
+  return {
+    expiryDue: async (now, limit) => due.all(now, limit),
+    postponeExpiry: (job, dueAt, expiring) =>
+      writer.run(() => {
+        const announcedAt = expiring?.createdAt ?? null
+        const { changes } = postpone.run({ id: job.id, dueAt, announcedAt })
+        if (changes > 0 && expiring !== null) callbacks.add(job, expiring)
+      }),
+    expire: (job, now, expired) =>
+      writer.run(() => {
+        if (expire.run({ id: job.id, now }).changes === 0) return []
+        if (expired !== null) callbacks.add(job, expired)
+        removeEvents.run(job.id)
+        removeRefs.run(job.id)
+        return removeFiles.all(job.id) as string[]
+      }),
+    purge: purger(db, writer),
+  }
+}
+
+function purger(db: Database, writer: GroupCommit): JobStore['purge'] {
+  const removeJobs = db
+    .prepare<[number, number], string>(
+      'DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE expired_at <= ? LIMIT ?) RETURNING id',
+    )
+    .pluck()
+  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  return (expiredBefore, limit) =>
+    writer.run(() => {
+      const gone = removeJobs.all(expiredBefore, limit) as string[]
+      for (const id of gone) removeKey.run(id)
+      return gone.length
+    })
+}
