@@ -1,0 +1,172 @@
+import type { DeadReason, Decision, Delivery, DeliveryStatus, ErrorClass, LaneEffect } from '../core/delivery.ts'
+import type { JsonText } from '../core/job.ts'
+import type { Page } from './job-store.ts'
+
+export type EndpointKind = 'implied' | 'registered'
+
+export interface Lane {
+  id: string
+  tenantId: string
+  concurrency: number
+  maxConcurrency: number
+  pausedUntil: number | null
+  disabledAt: number | null
+}
+
+export interface ClaimedDelivery extends Delivery {
+  body: string
+  traceparent: string
+}
+
+export interface LaneClaimRequest {
+  laneId: string
+  workerId: string
+  now: number
+  limit: number
+  /** How long the claim lasts, in ms. */
+  leaseMs: number
+}
+
+export interface LaneClaim {
+  /** Null when the endpoint is gone. */
+  lane: Lane | null
+  deliveries: ClaimedDelivery[]
+  /** More is due than was claimed: come back when a place is free. */
+  more: boolean
+}
+
+export type AttemptOutcome = 'delivered' | 'failed' | 'lost'
+
+export interface Attempt {
+  deliveryId: string
+  claimNo: number
+  number: number
+  outcome: AttemptOutcome
+  startedAt: number
+  durationMs: number
+  phases: JsonText | null
+  remoteAddress: string | null
+  requestHeaders: JsonText | null
+  status: number | null
+  responseHeaders: JsonText | null
+  responseBody: Buffer | null
+  /** 1 when the answer was longer than what is kept. */
+  responseTruncated: number
+  errorClass: ErrorClass | null
+  error: string | null
+  nextAttemptAt: number | null
+}
+
+export interface AttemptRecord {
+  delivery: Delivery
+  decision: Decision
+  attempt: Attempt
+  /** When the attempt ended. */
+  now: number
+  /** The id of the dead letter, should the decision be `dead`. */
+  deadLetterId: string
+  fingerprint: string
+  lane: LaneEffect | null
+  /** The lane's attempts have all succeeded lately: let it have twice as many at once. */
+  growLane: boolean
+}
+
+export interface DeadLetter {
+  id: string
+  tenantId: string
+  deliveryId: string
+  eventId: string
+  endpointId: string
+  reason: DeadReason
+  lastStatus: number | null
+  errorClass: ErrorClass | null
+  fingerprint: string
+  attempts: number
+  firstAttemptAt: number | null
+  lastAttemptAt: number | null
+  diedAt: number
+  replayedAt: number | null
+  replayedBy: string | null
+}
+
+export interface DeliveryFilter {
+  /** `held` are pending ones of a disabled endpoint. */
+  status?: DeliveryStatus | 'held' | undefined
+  endpointId?: string | undefined
+  jobId?: string | undefined
+  eventType?: string | undefined
+  /** Of its dead letter. */
+  reason?: DeadReason | undefined
+  after?: number | undefined
+  before?: number | undefined
+}
+
+export interface DeadLetterFilter {
+  tenantId?: string | undefined
+  endpointId?: string | undefined
+  reason?: DeadReason | undefined
+  fingerprint?: string | undefined
+  after?: number | undefined
+  before?: number | undefined
+}
+
+/** `held` is computed: pending, and the endpoint disabled. */
+export type DeliveryView = Delivery & { held: boolean }
+
+export interface AuditEntry {
+  id: string
+  at: number
+  actor: string
+  action: string
+  target: string
+  requestId: string
+}
+
+export interface ReplayRequest {
+  deliveryId: string
+  /** Only a delivery of this tenant; null for admins. */
+  tenantId: string | null
+  now: number
+  expiresAt: number
+  /** The API key that asked. */
+  by: string
+  /** Enable a disabled endpoint too. */
+  enable: boolean
+  /** Written in the same transaction; null for a tenant's own replay. */
+  audit: AuditEntry | null
+}
+
+export type Replayed =
+  /** `fresh` is false when a replay of it was under way already. */
+  | { kind: 'replaying'; delivery: DeliveryView; fresh: boolean }
+  | { kind: 'not_found' }
+  | { kind: 'pending' }
+  | { kind: 'endpoint_disabled' }
+  /** The event's bytes were erased. */
+  | { kind: 'payload_expired' }
+
+export interface DeliveryStore {
+  /** Endpoints with a due delivery that are neither disabled nor paused. */
+  dueLanes(now: number): Promise<string[]>
+  /** Takes as many due deliveries of one lane as the lane may have in flight, oldest due first, and numbers their attempts. */
+  claim(request: LaneClaimRequest): Promise<LaneClaim>
+  /** The attempt, what it means for delivery and lane, and the dead letter. False: the claim was taken over. */
+  record(record: AttemptRecord): Promise<boolean>
+  /**
+   * Deliveries claimed by processes that are gone, or whose claim has run out, become due again;
+   * their attempts are recorded as lost. Returns how many.
+   */
+  releaseLost(workerId: string, now: number, limit: number): Promise<number>
+  get(tenantId: string | null, id: string): Promise<DeliveryView | null>
+  /** Newest first. */
+  list(tenantId: string | null, filter: DeliveryFilter, page: Page): Promise<DeliveryView[]>
+  /** Oldest first. */
+  attempts(deliveryId: string): Promise<Attempt[]>
+  deadLetter(id: string): Promise<DeadLetter | null>
+  /** Newest first. */
+  deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetter[]>
+  /** Removes deliveries that ended before, with attempts, dead letters, and events nobody else has. Returns how many. */
+  purge(finishedBefore: number, limit: number): Promise<number>
+  /** Sends a delivered or dead delivery again: same event, same endpoint, fresh budget, history kept. */
+  replay(request: ReplayRequest): Promise<Replayed>
+}

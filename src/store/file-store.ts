@@ -1,0 +1,26 @@
+import type { NewKey } from './job-store.ts'
+
+export interface FileRow {
+  id: string
+  tenantId: string
+  jobId: string | null
+  /** Bytes. */
+  size: number
+  sha256: string
+  contentType: string
+  createdAt: number
+}
+
+export type AddedFile =
+  | { kind: 'created'; file: FileRow }
+  /** The key was used for the same upload before: the file it made. */
+  | { kind: 'repeated'; file: FileRow }
+  | { kind: 'key_reused' }
+
+export interface FileStore {
+  /** The file and its idempotency key, at once. */
+  add(file: FileRow, key: NewKey | null): Promise<AddedFile>
+  get(tenantId: string, id: string): Promise<FileRow | null>
+  /** Removes uploads from before that no job refers to; returns their ids. */
+  removeOrphans(uploadedBefore: number, limit: number): Promise<string[]>
+}

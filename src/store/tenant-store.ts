@@ -1,0 +1,34 @@
+export type KeyRole = 'client' | 'admin'
+
+export interface ApiKey {
+  id: string
+  /** Null for admin keys. */
+  tenantId: string | null
+  role: KeyRole
+  name: string
+  /** SHA-256 of the key, hex. The key itself is nowhere. */
+  hash: string
+  prefix: string
+  lastFour: string
+  createdAt: number
+  revokedAt: number | null
+}
+
+export interface Tenant {
+  id: string
+  name: string
+  /** Sealed; see secrets.ts. */
+  signingSecret: string
+  createdAt: number
+}
+
+export interface TenantStore {
+  /** The key with this hash, null when there is none or it is revoked. */
+  findKey(hash: string): Promise<ApiKey | null>
+  findTenant(id: string): Promise<Tenant | null>
+  findTenantByName(name: string): Promise<Tenant | null>
+  /** Makes the tenant, or gives the one of that name a new signing secret. */
+  saveTenant(tenant: Tenant): Promise<Tenant>
+  /** Adds a key and revokes other ones of the same tenant, role and name; a known key is valid again. */
+  replaceKey(key: ApiKey): Promise<void>
+}
