@@ -1,3 +1,4 @@
+import { Webhook as SvixWebhook } from 'svix'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Hit, type Receiver, startReceiver, status, verified } from '../support/receiver.ts'
 import { finished, SIGNING_SECRET, startTestService, type TestService } from '../support/service.ts'
@@ -37,6 +38,14 @@ describe('a callback', () => {
     expect(() => verified(hit, 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD')).toThrow('No matching signature')
     const moved = { ...hit, headers: { ...hit.headers, 'webhook-id': 'evt_other' } }
     expect(() => verified(moved, SIGNING_SECRET)).toThrow('No matching signature')
+  })
+
+  test("is verified by Svix's library, too", async () => {
+    const hit = await deliver('/svix')
+    const svix = new SvixWebhook(SIGNING_SECRET)
+    const headers = hit.headers as Record<string, string>
+    expect(() => svix.verify(hit.body, headers)).not.toThrow()
+    expect(() => svix.verify(`${hit.body} `, headers)).toThrow('No matching signature')
   })
 
   test('has the headers of Standard Webhooks in their form, each once', async () => {
