@@ -1,4 +1,4 @@
-import { randomBytes, randomFillSync } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Time, chance and identity. Injected everywhere, so that tests decide all three. */
@@ -17,8 +17,8 @@ export interface Clock {
 
 export type IdPrefix = 'job' | 'evt' | 'dlv' | 'ep' | 'dead' | 'rpl' | 'file' | 'ten' | 'key' | 'wrk' | 'aud' | 'req'
 
-const POOL_BYTES = 4096
-const ID_RANDOM_BYTES = 8
+const POOL_BYTES = 16_384
+const ID_RANDOM_DIGITS = 16
 
 /**
  * The clock of a real process. It runs on the monotonic clock from the wall time at its creation:
@@ -38,17 +38,10 @@ export function systemClock(): Clock {
   }
 }
 
-/** Random bytes come from a pool: one call into the kernel serves 512 ids. */
 export function idGenerator(now: () => number): Clock['newId'] {
-  const pool = Buffer.alloc(POOL_BYTES)
-  let used = POOL_BYTES
   let lastMs = 0
   let counter = 0
   return (prefix) => {
-    if (used + ID_RANDOM_BYTES > POOL_BYTES) {
-      randomFillSync(pool)
-      used = 0
-    }
     const ms = now()
     // rand_a is a counter within the millisecond (RFC 9562 §6.2, method 1); past 4,095 it borrows the next one.
     if (ms > lastMs) {
@@ -58,15 +51,24 @@ export function idGenerator(now: () => number): Clock['newId'] {
       lastMs += 1
       counter = 0
     }
-    pool[used] = ((pool[used] as number) & 0x3f) | 0x80
-    const random = pool.toString('hex', used, used + ID_RANDOM_BYTES)
-    used += ID_RANDOM_BYTES
-    return `${prefix}_${lastMs.toString(16).padStart(12, '0')}7${counter.toString(16).padStart(3, '0')}${random}`
+    // The variant is 0b10 and two random bits: one digit of 8, 9, a, b.
+    const random = randomHex(ID_RANDOM_DIGITS)
+    const variant = (8 + (Number.parseInt(random.charAt(0), 16) & 3)).toString(16)
+    const time = lastMs.toString(16).padStart(12, '0')
+    return `${prefix}_${time}7${counter.toString(16).padStart(3, '0')}${variant}${random.slice(1)}`
   }
 }
 
+const pool = Buffer.alloc(POOL_BYTES)
+let used = POOL_BYTES
+
+/** From a pool: one call into the kernel serves hundreds of ids. */
 function randomHex(digits: number): string {
-  return randomBytes(Math.ceil(digits / 2))
-    .toString('hex')
-    .slice(0, digits)
+  const bytes = Math.ceil(digits / 2)
+  if (used + bytes > POOL_BYTES) {
+    randomFillSync(pool)
+    used = 0
+  }
+  used += bytes
+  return pool.toString('hex', used - bytes, used).slice(0, digits)
 }
