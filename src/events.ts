@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Decision, Outcome, Phases } from './core/delivery.ts'
 import type { Job, JobProblem } from './core/job.ts'
+import { StoreUnavailableError } from './errors.ts'
 import type { ClaimedDelivery } from './store/store.ts'
 
 /** What happens in the business, one function each, with one wide log line. Bodies and secrets never go in. */
@@ -67,7 +68,14 @@ export function businessEvents(log: Logger): BusinessEvents {
       ),
     lostWorkFound: (found) =>
       log.warn({ event: 'work.recovered', ...found }, 'took back the work of a process that is gone'),
-    taskFailed: (task, error) => log.error({ event: 'task.failed', task, err: error }, `${task} failed`),
+    taskFailed: (task, error) => {
+      // A full disk is told by its name; a stack for each refused request would help it stay full.
+      const known = error instanceof StoreUnavailableError
+      log.error(
+        { event: 'task.failed', task, ...(known ? { error: error.message } : { err: error }) },
+        `${task} failed`,
+      )
+    },
   }
 }
 

@@ -35,6 +35,11 @@ export const problems = {
     title: 'This method is not allowed here',
     help: 'The `Allow` header lists the methods of this URL.',
   },
+  'request-timeout': {
+    status: 408,
+    title: 'The body took too long',
+    help: 'A JSON body must arrive within 30 seconds. Larger input goes through `POST /v1/files`.',
+  },
   'job-finished': {
     status: 409,
     title: 'The job is finished',

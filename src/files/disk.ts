@@ -3,7 +3,11 @@ import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { StoreUnavailableError } from '../errors.ts'
 import { type FileBytes, FileTooLargeError, type WrittenFile } from './files.ts'
+
+/** What a disk says that does not take a write now, but may later. */
+const DISK_FAULTS = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EROFS', 'EMFILE', 'ENFILE'])
 
 /** Files in a folder of this machine, spread over 256 subfolders. */
 export function diskFiles(folder: string): FileBytes {
@@ -25,7 +29,7 @@ export function diskFiles(folder: string): FileBytes {
       } catch (error) {
         await file.close().catch(() => {})
         await rm(partial, { force: true })
-        throw error
+        throw DISK_FAULTS.has((error as NodeJS.ErrnoException).code ?? '') ? new StoreUnavailableError(error) : error
       }
     },
     async read(id, range) {

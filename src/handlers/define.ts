@@ -70,6 +70,8 @@ export interface HandlerJob {
   type: string
   createdAt: Date
   metadata: Record<string, string>
+  /** Absolute; `/complete` and `/fail` below it take the token. */
+  url: string
   /**
    * Lets whoever holds it end this run from outside, once, with `POST /v1/jobs/{id}/complete` or `/fail`.
    * Hand it on before you return `suspend()`; it is void once the run is over.

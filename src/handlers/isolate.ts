@@ -1,10 +1,13 @@
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { JobProblem } from '../core/job.ts'
 import { type HandlerContext, problemOf } from './define.ts'
 import type { RegisteredHandler } from './registry.ts'
 
-export type RunResult = { value: unknown } | { suspend: { timeoutS: number } } | { problem: JobProblem }
+/** What came of a run: its result as JSON, the wish to wait, or a problem. */
+export type RunResult = { json: string } | { suspend: { timeoutS: number } } | { problem: JobProblem }
 
 /** What the thread is started with. The rest it asks for over the port. */
 export interface IsolatedRun {
@@ -27,6 +30,7 @@ export type ContextCall = { id: number | null } & (
 
 export type ContextAnswer = { id: number } & ({ value: unknown } | { problem: JobProblem })
 
+const LAST_WORDS_MS = 1000
 const IDLE_MS = 30_000
 const MAX_THREADS = 8
 
@@ -44,7 +48,14 @@ export class Isolation implements AsyncDisposable {
     const { suspend: _, ...job } = context.job
     const run: IsolatedRun = { moduleUrl, type: handler.type, port: port2, input, job, attempt }
     try {
-      return (await this.#pool(memoryMb).run(run, { transferList: [port2], signal: context.signal })) as RunResult
+      const done = once(port1, 'close')
+      const result = (await this.#pool(memoryMb).run(run, {
+        transferList: [port2],
+        signal: context.signal,
+      })) as RunResult
+      // The result comes by another way than the last progress: the port closes behind what was sent over it.
+      await Promise.race([done, delay(LAST_WORDS_MS, undefined, { ref: false })])
+      return result
     } catch (error) {
       return { problem: crashProblem(error, memoryMb) }
     } finally {

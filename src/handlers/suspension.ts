@@ -9,7 +9,8 @@ export function suspension({ timeoutS = DEFAULT_TIMEOUT_S }: { timeoutS?: number
   return new Suspension(timeoutS)
 }
 
-/** What a handler returned, told apart. */
+/** What a handler returned, told apart. @throws TypeError when it is not JSON */
 export function resultOf(value: unknown): RunResult {
-  return value instanceof Suspension ? { suspend: { timeoutS: value.timeoutS } } : { value }
+  if (value instanceof Suspension) return { suspend: { timeoutS: value.timeoutS } }
+  return { json: JSON.stringify(value) ?? 'null' }
 }

@@ -1,6 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { HTTPException } from 'hono/http-exception'
-import { AppError, StoreUnavailableError } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { docsPage } from '../ui/docs.ts'
 import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
@@ -14,7 +13,7 @@ import { openApiDocument } from './openapi.ts'
 import { operationAdder } from './operation.ts'
 import { type OutsideRoutes, outsideRoutes } from './outside.ts'
 import { pollLimiter } from './poll-limit.ts'
-import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
+import { asAppError, JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { resultRoutes } from './results.ts'
 import { type SubmitRoutes, submitRoutes } from './submit.ts'
 import { type ReadyCheck, systemRoutes } from './system.ts'
@@ -35,7 +34,9 @@ export type AppDependencies = JobRoutes &
 
 /** A client may name its request; whatever else it sends is not put into logs and headers. */
 const REQUEST_ID = /^[\w.-]{1,128}$/
-const RETRY_AFTER_S = '5'
+
+/** Where Prefer makes a difference. */
+const PREFERRED = /^\/v1\/(?:jobs|queue)(?:\/|$)/
 
 /** The HTTP API: every answer of it that is not a success is a problem document. */
 export function createApp(deps: AppDependencies): OpenAPIHono {
@@ -46,6 +47,8 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
     const requestId = REQUEST_ID.test(given) ? given : deps.clock.newId('req')
     c.set('requestId' as never, requestId as never)
     c.header('x-request-id', requestId)
+    // RFC 7240 §2: also on answers to requests that had no Prefer.
+    if (PREFERRED.test(c.req.path)) c.header('vary', 'Prefer')
     await next()
   })
   const add = operationAdder(app, deps.authenticate, pollLimiter(deps.clock, deps.pollLimit))
@@ -100,17 +103,4 @@ function refuseOtherMethods(app: OpenAPIHono, publicUrl: string): void {
       return problemResponse(c, error, publicUrl)
     })
   }
-}
-
-/** What a client is told of any failure. What it did not cause is reported to us, not to it. */
-function asAppError(error: Error, events: BusinessEvents): AppError {
-  if (error instanceof AppError) return error
-  if (error instanceof HTTPException && error.status < 500) return new AppError('malformed-request', error.message)
-  events.taskFailed('answering a request', error)
-  if (error instanceof StoreUnavailableError) {
-    return new AppError('unavailable', 'The storage is not available at the moment; nothing was stored.', {
-      headers: { 'retry-after': RETRY_AFTER_S },
-    })
-  }
-  return new AppError('internal-error', 'The request failed for a reason that lies with the service.')
 }

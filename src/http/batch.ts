@@ -7,7 +7,7 @@ import { AppError } from '../errors.ts'
 import type { NewKey } from '../store/store.ts'
 import { checked } from './body.ts'
 import type { AddOperation } from './operation.ts'
-import { JSON_TYPE, problemOf } from './problem.ts'
+import { asAppError, JSON_TYPE, problemOf } from './problem.ts'
 import { AcceptedSchema, json, SubmitJob } from './schemas.ts'
 import { jobRequest, type SubmitRoutes } from './submit.ts'
 
@@ -76,10 +76,10 @@ async function submitOne(
     const replayed = accepted.kind === 'repeated' ? '"replayed":true,' : ''
     return `{"status":202,${replayed}"job":${acceptedJson(accepted.job, deps.publicUrl)}}`
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
+    // Others may be stored already: each has its own answer, also when the database fails in the middle.
+    const { code, message, details, status } = asAppError(error, deps.events)
     const place = { publicUrl: deps.publicUrl, instance: c.req.path, requestId: String(c.get('requestId')) }
-    const problem = problemOf(error.code, error.message, error.details, place)
-    return JSON.stringify({ status: error.status, problem })
+    return JSON.stringify({ status, problem: problemOf(code, message, details, place) })
   }
 }
 

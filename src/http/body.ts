@@ -3,10 +3,25 @@ import type { Context } from 'hono'
 import { AppError, type ProblemDetail } from '../errors.ts'
 
 const MAX_DEPTH = 64
+/** Who sends a body this slowly wants to hold the connection. */
+const MAX_BODY_MS = 30_000
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** The raw body, refused as soon as it is known to be too large. */
+/** The raw body, refused as soon as it is known to be too large or too slow. */
 export async function readBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
+  let timer: NodeJS.Timeout | undefined
+  const tooSlow = new Promise<never>((_, reject) => {
+    const error = new AppError('request-timeout', `The body did not arrive within ${MAX_BODY_MS / 1000} s.`)
+    timer = setTimeout(() => reject(error), MAX_BODY_MS)
+  })
+  try {
+    return await Promise.race([collect(c, maxBytes), tooSlow])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function collect(c: Context, maxBytes: number): Promise<Uint8Array> {
   const length = c.req.header('content-length')
   if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes)
   if (length !== undefined) return new Uint8Array(await c.req.arrayBuffer())

@@ -41,9 +41,10 @@ export function eventRoutes(add: AddOperation, deps: EventRoutes): void {
       if (job.expiredAt !== null) throw new AppError('expired', 'The job has expired.')
       const after = resumePoint(c.req.header('last-event-id'))
       if (isFinished(job.status) && after >= ((await lastEventId(job, deps.jobs)) ?? 0)) return c.body(null, 204)
-      c.header('cache-control', 'no-store')
-      c.header('x-accel-buffering', 'no')
-      return sendEvents(c, tenantId, job.id, after, stream)
+      const response = sendEvents(c, tenantId, job.id, after, stream)
+      response.headers.set('cache-control', 'no-store')
+      response.headers.set('x-accel-buffering', 'no')
+      return response
     },
   )
 }

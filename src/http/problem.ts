@@ -1,7 +1,9 @@
 import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type ProblemCode, problems } from '../core/problems.ts'
-import { AppError, type ProblemDetail } from '../errors.ts'
+import { AppError, type ProblemDetail, StoreUnavailableError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 export const JSON_TYPE = 'application/json; charset=utf-8'
@@ -59,4 +61,19 @@ export function problemResponse(c: Context, error: AppError, publicUrl: string, 
 
 export function notFound(): AppError {
   return new AppError('not-found', 'There is nothing at this URL for this key.')
+}
+
+const RETRY_AFTER_S = '5'
+
+/** What a client is told of any failure. What it did not cause is reported to us, not to it. */
+export function asAppError(error: unknown, events: BusinessEvents): AppError {
+  if (error instanceof AppError) return error
+  if (error instanceof HTTPException && error.status < 500) return new AppError('malformed-request', error.message)
+  events.taskFailed('answering a request', error)
+  if (error instanceof StoreUnavailableError) {
+    return new AppError('unavailable', 'The storage is not available at the moment; nothing was stored.', {
+      headers: { 'retry-after': RETRY_AFTER_S },
+    })
+  }
+  return new AppError('internal-error', 'The request failed for a reason that lies with the service.')
 }

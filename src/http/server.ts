@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createAdaptorServer, type WebSocketServerLike } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
 import { EX_UNAVAILABLE, StartError } from '../errors.ts'
@@ -20,9 +21,13 @@ export interface HttpServer {
 
 /** Clients have nothing to say on our WebSockets. */
 const MAX_MESSAGE_BYTES = 1024
-// Node waits 60 and 300 s; a client that needs longer than these for its headers or body is not one.
+/** Who was let go at the end gets its answer within this time. */
+const LAST_ANSWERS_MS = 2000
+const CLOSE_POLL_MS = 20
+// Node waits 60 and 300 s. Bodies that are not uploads have a limit of their own (body.ts).
 const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 120_000
+/** An upload of 100 MiB gets by at 1 Mbit/s. */
+const REQUEST_TIMEOUT_MS = 900_000
 /** Longer than the usual idle time of proxies, so that they and not we close a connection they are about to use. */
 const KEEP_ALIVE_MS = 75_000
 
@@ -57,7 +62,15 @@ export async function listen(port: number, host: string): Promise<HttpServer> {
       server.closeIdleConnections()
     },
     close: async () => {
-      server.close()
+      let open = true
+      server.close(() => {
+        open = false
+      })
+      const give = performance.now() + LAST_ANSWERS_MS
+      while (open && performance.now() < give) {
+        server.closeIdleConnections()
+        await delay(CLOSE_POLL_MS)
+      }
       server.closeAllConnections()
       for (const socket of sockets.clients) socket.terminate()
     },

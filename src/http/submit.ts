@@ -5,6 +5,7 @@ import { acceptedJson, jobLinks } from '../core/job-view.ts'
 import { type Preferences, parsePrefer } from '../core/prefer.ts'
 import { traceFrom } from '../core/trace.ts'
 import { AppError } from '../errors.ts'
+import type { BusinessEvents } from '../events.ts'
 import type { AcceptJob, JobRequest } from '../jobs/accept.ts'
 import { checked } from './body.ts'
 import { idempotencyKey } from './idempotency.ts'
@@ -17,6 +18,7 @@ import { AcceptedSchema, JobSchema, json, SubmitJob } from './schemas.ts'
 export interface SubmitRoutes extends AnswerDependencies {
   accept: AcceptJob
   requireIdempotencyKey: boolean
+  events: BusinessEvents
 }
 
 /** A new job has no estimate yet worth computing; the status URL has one. */
@@ -105,7 +107,12 @@ async function finishedAnswer(c: Context, job: Job, deps: SubmitRoutes): Promise
   return c.body(body, 200, { ...headers, 'cache-control': 'no-store' })
 }
 
-function unfinishedAnswer(c: Context, job: Job, prefer: Preferences, { publicUrl }: SubmitRoutes): Response {
+function unfinishedAnswer(
+  c: Context,
+  job: Job,
+  prefer: Preferences,
+  { publicUrl, syncTimeoutMs }: SubmitRoutes,
+): Response {
   c.header('vary', 'Prefer')
   const links = jobLinks({ ...job, status: 'pending' }, publicUrl)
   if (!prefer.respondAsync) {
@@ -118,13 +125,13 @@ function unfinishedAnswer(c: Context, job: Job, prefer: Preferences, { publicUrl
     location: `${publicUrl}/v1/jobs/${job.id}/status`,
     'retry-after': FIRST_RETRY_AFTER_S,
     'cache-control': 'no-store',
-    'preference-applied': applied(prefer),
+    'preference-applied': applied(prefer, syncTimeoutMs),
   })
 }
 
 /** RFC 7240 §3: what was honoured of it, without parameters. */
-function applied({ waitS, minimal }: Preferences): string {
-  const wait = waitS === null ? [] : [`wait=${waitS}`]
+function applied({ waitS, minimal }: Preferences, maxMs: number): string {
+  const wait = waitS === null || waitS * 1000 > maxMs ? [] : [`wait=${waitS}`]
   return ['respond-async', ...wait, ...(minimal ? ['return=minimal'] : [])].join(', ')
 }
 

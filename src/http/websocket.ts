@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { WSContext } from 'hono/ws'
 import { AppError } from '../errors.ts'
-import { jobEvents } from '../jobs/event-stream.ts'
+import { isEnd, jobEvents } from '../jobs/event-stream.ts'
 import { type EventRoutes, resumePoint, streamOf } from './events.ts'
 import type { AddOperation } from './operation.ts'
 import { notFound } from './problem.ts'
@@ -12,6 +12,7 @@ import { IdParams } from './schemas.ts'
 // RFC 6455 §7.4.1
 const NORMAL = 1000
 const INTERNAL_ERROR = 1011
+const SERVICE_RESTART = 1012
 
 /** The events of a job as WebSocket messages: the same ids, types and data as the Server-Sent Events. */
 export function webSocketRoutes(add: AddOperation, deps: EventRoutes): void {
@@ -25,11 +26,12 @@ export function webSocketRoutes(add: AddOperation, deps: EventRoutes): void {
       summary: 'Follow a job by WebSocket',
       description:
         'Each message is `{"id", "type", "data"}`, in the sequence of the Server-Sent Events. `after` goes on behind an id. ' +
-        'Closed with 1000 after the last event.',
+        'Closed with 1000 after the last event, with 1012 before it when the service stops.',
       params: IdParams,
       query: z.object({ after: z.string().optional().openapi({ type: 'integer' }) }),
       responses: {
         101: { description: 'The WebSocket' },
+        410: { description: 'The job has expired' },
         426: { description: 'The request was not an upgrade' },
       },
     },
@@ -37,6 +39,7 @@ export function webSocketRoutes(add: AddOperation, deps: EventRoutes): void {
       const tenantId = caller.tenantId as string
       const job = await deps.jobs.get(tenantId, params.id)
       if (job === null) throw notFound()
+      if (job.expiredAt !== null) throw new AppError('expired', 'The job has expired.')
       const events = (signal: AbortSignal) => jobEvents(tenantId, job.id, resumePoint(query.after), signal, stream)
       const response = await upgraded(c, events)
       if (response instanceof Response) return response
@@ -60,11 +63,13 @@ function upgraded(c: Context, events: (signal: AbortSignal) => ReturnType<typeof
 
 async function send(socket: WSContext, events: ReturnType<typeof jobEvents>): Promise<void> {
   try {
+    let ended = false
     for await (const event of events) {
       if (event === null) pingOf(socket)?.()
       else socket.send(`{"id":${event.id},"type":"${event.type}","data":${event.data}}`)
+      ended = event !== null && isEnd(event)
     }
-    socket.close(NORMAL)
+    socket.close(ended ? NORMAL : SERVICE_RESTART)
   } catch {
     socket.close(INTERNAL_ERROR)
   }

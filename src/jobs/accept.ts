@@ -39,6 +39,9 @@ export interface AcceptDependencies {
   backlog: Backlog
 }
 
+/** How long a full queue is taken to need. */
+const RETRY_AFTER_S = '30'
+
 export type AcceptJob = (request: JobRequest) => Promise<Exclude<Accepted, { kind: 'key_reused' }>>
 
 /** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
@@ -55,17 +58,27 @@ export function jobAcceptor({
     const handler = findHandler(registry, request.type)
     await checkPayload(handler, request.payload)
     const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
-    backlog.admit()
-    const accepted = await jobs.accept(newJob(request, handler, origin, clock), request.key)
+    const job = newJob(request, handler, origin, clock)
+    // A repeat adds nothing to a full queue.
+    const accepted = backlog.full ? await repeatOf(job, request.key, jobs) : await jobs.accept(job, request.key)
     if (accepted.kind === 'key_reused') {
       throw new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or body.')
     }
     if (accepted.kind === 'created') {
       events.jobAccepted(accepted.job)
-      if (accepted.job.queue === 'ready') engine.wake('jobs', [accepted.job.type])
+      if (accepted.job.queue === 'ready') {
+        backlog.add()
+        engine.wake('jobs', [accepted.job.type])
+      }
     }
     return accepted
   }
+}
+
+async function repeatOf(job: NewJob, key: NewKey | null, jobs: JobStore): Promise<Accepted> {
+  const known = key === null ? null : await jobs.lookUp(job.tenantId, key)
+  if (known !== null) return known
+  throw new AppError('overloaded', 'Too many jobs are waiting already.', { headers: { 'retry-after': RETRY_AFTER_S } })
 }
 
 function findHandler(registry: Registry, type: string): RegisteredHandler {

@@ -1,10 +1,7 @@
-import { AppError } from '../errors.ts'
 import type { JobStore } from '../store/store.ts'
 
-const RETRY_AFTER_S = '30'
-
 /**
- * Refuses submissions while too many jobs wait. Counting a long queue is slow, so it is counted in the background,
+ * How many jobs wait, to refuse more in time. Counting a long queue is slow, so it is counted in the background,
  * and what was accepted since is added.
  */
 export class Backlog {
@@ -16,13 +13,16 @@ export class Backlog {
     this.#max = max
   }
 
-  /** @throws AppError 503 */
-  admit(): void {
-    if (this.#ready >= this.#max) {
-      throw new AppError('overloaded', `More than ${this.#max} jobs are waiting.`, {
-        headers: { 'retry-after': RETRY_AFTER_S },
-      })
-    }
+  get ready(): number {
+    return this.#ready
+  }
+
+  get full(): boolean {
+    return this.#ready >= this.#max
+  }
+
+  /** A job became ready. */
+  add(): void {
     this.#ready += 1
   }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isFinished, type Job } from '../core/job.ts'
 import type { JobStore } from '../store/store.ts'
+import type { Backlog } from './backlog.ts'
 
 /** How much the newest run weighs in the mean. */
 const WEIGHT = 0.1
@@ -46,6 +47,7 @@ export interface EstimateDependencies {
   jobs: JobStore
   runTimes: RunTimes
   clock: Clock
+  backlog: Backlog
   /** How many of a type run at once. */
   concurrencyOf(type: string): number
 }
@@ -53,7 +55,7 @@ export interface EstimateDependencies {
 export type EstimateJob = (job: Job) => Promise<Estimate>
 
 /** Those ahead share the places of the type; then comes one run of its own. A run that is late is about to end. */
-export function estimator({ jobs, runTimes, clock, concurrencyOf }: EstimateDependencies): EstimateJob {
+export function estimator({ jobs, runTimes, clock, backlog, concurrencyOf }: EstimateDependencies): EstimateJob {
   return async (job) => {
     if (isFinished(job.status)) return { position: null, completionAt: null }
     const position = job.status === 'processing' ? 0 : await jobs.position(job, EXACT_POSITION)
@@ -63,15 +65,20 @@ export function estimator({ jobs, runTimes, clock, concurrencyOf }: EstimateDepe
     if (job.status === 'processing') {
       return { position, completionAt: Math.max(now + 1000, (job.startedAt ?? now) + mean) }
     }
-    const turns = Math.ceil(((position ?? 0) + 1) / concurrencyOf(job.type))
+    // Beyond what is counted exactly, all that waits is the better guess.
+    const ahead = position === EXACT_POSITION ? Math.max(position, backlog.ready) : (position ?? 0)
+    const turns = Math.ceil((ahead + 1) / concurrencyOf(job.type))
     return { position, completionAt: Math.max(now, job.dueAt) + turns * mean }
   }
 }
 
 const MAX_RETRY_AFTER_S = 60
+/** What a job ahead is taken to cost while no run of the type has been seen. */
+const UNKNOWN_RUN_MS = 20
 
 /** Seconds to wait before asking again: as long as the work is expected to take, at least 1. */
 export function retryAfterS(job: Job, estimate: Estimate, now: number): number {
-  const left = estimate.completionAt === null ? (now - job.createdAt) / 4 : estimate.completionAt - now
+  const unknown = Math.max((now - job.createdAt) / 4, (estimate.position ?? 0) * UNKNOWN_RUN_MS)
+  const left = estimate.completionAt === null ? unknown : estimate.completionAt - now
   return Math.min(MAX_RETRY_AFTER_S, Math.max(1, Math.ceil(left / 1000)))
 }

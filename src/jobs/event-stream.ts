@@ -40,8 +40,8 @@ export async function* jobEvents(
     const job = await jobs.get(tenantId, id)
     if (job === null) return
     // Read after the job: progress that came between is not behind an end that was already seen.
-    const progress = await jobs.progressSince(id, 0)
-    const happened = eventsOf(job, progress).filter((event) => event.id > last)
+    const progress = await jobs.progressSince(id, last)
+    const happened = eventsOf(job, progress, last).filter((event) => event.id > last)
     for (const event of happened) {
       yield { ...event, data: event.data ?? (await show(job)) }
       last = event.id
@@ -52,8 +52,12 @@ export async function* jobEvents(
   }
 }
 
-/** Everything that has happened to a job. The end has no data of its own: it is the job itself. */
-function eventsOf(job: Job, progress: ProgressEvent[]): { id: number; type: string; data: JsonText | null }[] {
+/** What has happened to a job, its progress behind `after`. The end has no data of its own: it is the job itself. */
+function eventsOf(
+  job: Job,
+  progress: ProgressEvent[],
+  after: number,
+): { id: number; type: string; data: JsonText | null }[] {
   const events = progress.map(({ seq, at, ...rest }) => ({
     id: seq,
     type: 'job.progress',
@@ -64,14 +68,19 @@ function eventsOf(job: Job, progress: ProgressEvent[]): { id: number; type: stri
     events.unshift({ id: STARTED, type: 'job.started', data })
   }
   if (isFinished(job.status)) {
-    const last = progress.at(-1)?.seq ?? STARTED
+    const last = progress.at(-1)?.seq ?? Math.max(after, STARTED)
     events.push({ id: last + 1, type: `job.${job.status}`, data: null })
   }
   return events
 }
 
+/** Nothing comes behind it. */
+export function isEnd({ type }: JobStreamEvent): boolean {
+  return type === 'job.completed' || type === 'job.failed' || type === 'job.cancelled'
+}
+
 /** The id of the event that ended a finished job: who resumes behind it has seen everything. */
 export async function lastEventId(job: Job, jobs: JobStore): Promise<number | null> {
   if (!isFinished(job.status)) return null
-  return eventsOf(job, await jobs.progressSince(job.id, 0)).at(-1)?.id ?? null
+  return eventsOf(job, await jobs.progressSince(job.id, 0), 0).at(-1)?.id ?? null
 }

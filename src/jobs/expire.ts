@@ -24,7 +24,12 @@ const ORPHAN_MS = 24 * 3_600_000
 /** Gives up what finished jobs have kept for long enough, and tells the callbacks that asked for it. */
 export async function expireResults(deps: ExpiryDependencies): Promise<void> {
   const { jobs, clock } = deps
-  for (const job of await jobs.expiryDue(clock.now(), CHUNK)) await expireOne(job, deps)
+  for (;;) {
+    const due = await jobs.expiryDue(clock.now(), CHUNK)
+    // At once, so that they share transactions.
+    await Promise.all(due.map((job) => expireOne(job, deps)))
+    if (due.length < CHUNK) return
+  }
 }
 
 /** When a job's result goes, as far as that is known: see `resultExpiry`. */

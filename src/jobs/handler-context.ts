@@ -46,6 +46,7 @@ export function handlerContext(
       type: job.type,
       createdAt: new Date(job.createdAt),
       metadata: JSON.parse(job.metadata ?? '{}') as Record<string, string>,
+      url: `${publicUrl}/v1/jobs/${job.id}`,
       token: sealer.token(runPlace(job)),
       suspend: suspension,
     },

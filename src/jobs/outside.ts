@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { decideRun, isFinished, type Job, type JobProblem } from '../core/job.ts'
+import { deadlineExceeded, decideRun, isFinished, type Job, type JobProblem } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
 import { AppError } from '../errors.ts'
 import type { Sealer } from '../secrets.ts'
@@ -62,9 +62,11 @@ const CHUNK = 500
 export async function failForgotten(deps: Omit<OutsideDependencies, 'sealer'>): Promise<void> {
   const { jobs, clock, callbacks, engine } = deps
   for (const job of await jobs.suspendedTooLong(clock.now(), CHUNK)) {
-    const decision = decideRun(job, outsideTimeout, clock.now(), clock.random())
-    if (decision.next === 'retry') await jobs.retry(job, decision.dueAt, problemJson(outsideTimeout))
-    else await jobs.finish(job, finishOf(job, { status: 'failed', problem: outsideTimeout }, callbacks, clock))
+    const pastDeadline = job.deadlineAt !== null && job.deadlineAt <= clock.now()
+    const problem = pastDeadline ? deadlineExceeded : outsideTimeout
+    const decision = decideRun(job, problem, clock.now(), clock.random())
+    if (decision.next === 'retry') await jobs.retry(job, decision.dueAt, problemJson(problem))
+    else await jobs.finish(job, finishOf(job, { status: 'failed', problem }, callbacks, clock))
     engine.wake('changed', [job.id])
     if (job.endpointId !== null) engine.wake('lanes', [job.endpointId])
   }

@@ -153,7 +153,7 @@ async function settle(job: Job, result: RunResult, signal: AbortSignal, deps: Pr
     return 'released'
   }
   if ('suspend' in result) return suspend(job, result.suspend.timeoutS, deps)
-  const end = 'problem' in result ? { problem: result.problem } : await storeResult(job, result.value, deps)
+  const end = 'problem' in result ? { problem: result.problem } : await storeResult(job, result.json, deps)
   if ('problem' in end) {
     const { problem } = end
     const decision = decideRun(job, problem, clock.now(), clock.random())
@@ -185,13 +185,12 @@ async function finish(job: Job, end: JobEnd, deps: ProcessDependencies): Promise
 
 type StoredResult = Extract<JobEnd, { status: 'completed' }> | { problem: JobProblem }
 
-async function storeResult(job: Job, value: unknown, { files }: ProcessDependencies): Promise<StoredResult> {
+async function storeResult(job: Job, json: string, deps: ProcessDependencies): Promise<StoredResult> {
   try {
-    const json = JSON.stringify(value) ?? 'null'
     const bytes = Buffer.from(json)
     if (bytes.length <= MAX_INLINE_RESULT_BYTES) return { status: 'completed', result: json, resultFileId: null }
     const owner = { tenantId: job.tenantId, jobId: job.id, contentType: 'application/json' }
-    const { file } = await files.save(owner, Readable.from([bytes]))
+    const { file } = await persist(() => deps.files.save(owner, Readable.from([bytes])), deps)
     return { status: 'completed', result: null, resultFileId: file.id }
   } catch (error) {
     const problem = problemOf(error)

@@ -107,6 +107,8 @@ export interface Page {
 export interface JobStore {
   /** The job, its idempotency key, its implied endpoint and its place in the queue, at once. */
   accept(job: NewJob, key: NewKey | null): Promise<Accepted>
+  /** What a key stands for; null when it was not used yet. */
+  lookUp(tenantId: string, key: NewKey): Promise<Exclude<Accepted, { kind: 'created' }> | null>
   get(tenantId: string, id: string): Promise<Job | null>
   /** Newest first. */
   list(tenantId: string, filter: JobFilter, page: Page): Promise<Job[]>

@@ -73,7 +73,14 @@ describe("an operator's own handler", () => {
     expect(job.result).toEqual({
       text: 'ZoëZoë',
       attempt: 1,
-      job: { id: job.id, type: 'greet', createdAt: job.created_at, metadata: { order: '42' } },
+      job: {
+        id: job.id,
+        type: 'greet',
+        createdAt: job.created_at,
+        metadata: { order: '42' },
+        url: `${posthorn.url}/v1/jobs/${job.id}`,
+        token: expect.stringMatching(/^pht_[\w-]{43}$/),
+      },
     })
   })
 

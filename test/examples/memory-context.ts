@@ -26,7 +26,15 @@ export function contextFor(input: Partial<Context['input']>, upload?: Upload, ov
   const run: Pick<Run, 'progress' | 'saved'> = { progress: [], saved: [] }
   const context: Context = {
     input: { key_terms: 10, ...input },
-    job: { id: 'job_1', type: 'document.report', createdAt: new Date(0), metadata: {}, token: '', suspend: suspension },
+    job: {
+      id: 'job_1',
+      type: 'document.report',
+      createdAt: new Date(0),
+      metadata: {},
+      url: '',
+      token: '',
+      suspend: suspension,
+    },
     attempt: 1,
     progress: (percent, message) => run.progress.push([percent, message]),
     signal: new AbortController().signal,

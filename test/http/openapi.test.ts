@@ -94,6 +94,8 @@ test('it says which key each operation needs', () => {
   for (const scheme of Object.values(schemes)) expect(scheme).toMatchObject({ type: 'http', scheme: 'bearer' })
   for (const { path, operation } of operations()) {
     const needed = operation.security.flatMap((entry) => Object.keys(entry))
+    // Whoever ends a job from outside has its token instead.
+    if (/\/(?:complete|fail)$/.test(path)) continue
     const role = path.startsWith('/v1/admin/') ? ['admin'] : path.startsWith('/v1/') ? ['client'] : []
     expect([path, needed]).toEqual([path, role])
     for (const name of needed) expect(Object.keys(schemes)).toContain(name)

@@ -18,12 +18,17 @@ export type TakeKey = (key: NewKey | null, use: KeyUse) => null | { resourceId: 
 
 export function keyTaker(db: Database): TakeKey {
   const take = db.prepare(`${insertInto(idempotencyKeys)} ON CONFLICT DO NOTHING`)
+  const find = keyFinder(db)
+  return (key, use) => (key === null || take.run({ ...key, ...use }).changes > 0 ? null : find(use.tenantId, key))
+}
+
+/** What a key stands for; `undefined` when it was used for another request; null when it was not used. */
+export function keyFinder(db: Database): (tenantId: string, key: NewKey) => null | { resourceId: string | undefined } {
   const find = db.prepare<[string, string], { fingerprint: string; resourceId: string }>(
     'SELECT fingerprint, resource_id AS resourceId FROM idempotency_keys WHERE tenant_id = ? AND key = ?',
   )
-  return (key, use) => {
-    if (key === null || take.run({ ...key, ...use }).changes > 0) return null
-    const known = find.get(use.tenantId, key.key)
-    return { resourceId: known?.fingerprint === key.fingerprint ? known.resourceId : undefined }
+  return (tenantId, { key, fingerprint }) => {
+    const known = find.get(tenantId, key)
+    return known === undefined ? null : { resourceId: known.fingerprint === fingerprint ? known.resourceId : undefined }
   }
 }

@@ -1,11 +1,11 @@
-import type { Database } from 'better-sqlite3'
+import type { Database, Statement } from 'better-sqlite3'
 import { and, desc, eq, getTableColumns, gte, lt } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import type { Job } from '../../core/job.ts'
 import type { Accepted, JobStore, NewJob, NewKey } from '../store.ts'
 import { callbackWriter } from './callbacks.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { keyTaker } from './idempotency-keys.ts'
+import { keyFinder, keyTaker } from './idempotency-keys.ts'
 import { jobClaimer } from './job-claims.ts'
 import { jobExpiry } from './job-expiry.ts'
 import { jobFigures } from './job-figures.ts'
@@ -20,6 +20,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
   const accept = acceptor(db)
   const get = db.prepare<[string, string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ? AND tenant_id = ?`)
   const find = db.prepare<[string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ?`)
+  const findKey = keyFinder(db)
   const orm = drizzle(db)
 
   return {
@@ -28,6 +29,10 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
     ...jobExpiry(db, writer),
     ...jobFigures(db, writer, reader),
     accept: (job, key) => writer.run(() => accept(job, key, callbacks.endpointOf)),
+    lookUp: async (tenantId, key) => {
+      const known = findKey(tenantId, key)
+      return known && madeBy(known.resourceId, find)
+    },
     find: async (id) => find.get(id) ?? null,
     get: async (tenantId, id) => get.get(id, tenantId) ?? null,
     list: (tenantId, filter, page) =>
@@ -54,6 +59,11 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
   }
 }
 
+function madeBy(id: string | undefined, find: Statement<[string], Job>): Exclude<Accepted, { kind: 'created' }> {
+  const made = id === undefined ? undefined : find.get(id)
+  return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', job: made }
+}
+
 /** The key first: when it is known, nothing else is written. */
 function acceptor(db: Database) {
   const takeKey = keyTaker(db)
@@ -62,10 +72,7 @@ function acceptor(db: Database) {
   const addRef = db.prepare('INSERT OR IGNORE INTO file_refs (file_id, job_id) VALUES (?, ?)')
   return (job: NewJob, key: NewKey | null, endpointOf: (job: NewJob) => string | null): Accepted => {
     const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })
-    if (taken !== null) {
-      const made = taken.resourceId === undefined ? undefined : find.get(taken.resourceId)
-      return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', job: made }
-    }
+    if (taken !== null) return madeBy(taken.resourceId, find)
     const row = newRow(job, endpointOf(job))
     insert.run(row)
     for (const fileId of filesNamedIn(job.payload)) addRef.run(fileId, job.id)
