@@ -17,6 +17,8 @@ export interface Clock {
 
 export type IdPrefix = 'job' | 'evt' | 'dlv' | 'ep' | 'dead' | 'rpl' | 'file' | 'ten' | 'key' | 'wrk' | 'aud' | 'req'
 
+/** Node fires a longer timer at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 const POOL_BYTES = 16_384
 const ID_RANDOM_DIGITS = 16
 
@@ -30,7 +32,10 @@ export function systemClock(): Clock {
   return {
     now,
     sleep: async (ms, signal) => {
-      await delay(ms, undefined, signal ? { signal } : {})
+      const until = performance.now() + ms
+      do {
+        await delay(Math.min(until - performance.now(), MAX_TIMER_MS), undefined, signal ? { signal } : {})
+      } while (performance.now() < until)
     },
     random: Math.random,
     newId: idGenerator(now),

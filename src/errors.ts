@@ -9,6 +9,9 @@ export interface ProblemDetail {
   location: 'body' | 'path' | 'query' | 'header'
 }
 
+/** A megabyte of mistakes is not answered with ten. */
+export const MAX_DETAILS = 100
+
 export interface AppErrorOptions {
   details?: ProblemDetail[]
   headers?: Record<string, string>

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     }
     stoppingSince = performance.now()
     log.info({ event: 'service.stopping', signal }, 'finishing what runs; the same signal again forces')
-    setTimeout(() => process.exit(1), config.graceMs + FORCE_AFTER_MS).unref()
+    setTimeout(() => process.exit(1), Math.min(config.graceMs + FORCE_AFTER_MS, 2 ** 31 - 1)).unref()
     service.stop().then(
       () => {
         log.info({ event: 'service.stopped' }, 'stopped')

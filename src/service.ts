@@ -53,6 +53,8 @@ export interface ServiceOptions {
 /** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
 const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
 const UPKEEP_MS = 1000
+/** The rest is for putting back what still runs, and for closing: whoever counts the grace period then kills. */
+const RUNS_SHARE_OF_GRACE = 0.8
 const PURGE_MS = 60_000
 const BACKLOG_MS = 1000
 const RUN_TIMES_MS = 10_000
@@ -103,7 +105,7 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   if (config.roles.has('api')) server.serve(app.fetch)
   const stop = stopper(
     server,
-    [watchers.release, () => pool.stop(config.graceMs), () => dispatcher.stop()],
+    [watchers.release, () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs), () => dispatcher.stop()],
     stack.move(),
   )
   return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }

@@ -34,7 +34,11 @@ export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): T
     async save(file, data, keyFor = () => null) {
       const id = clock.newId('file')
       const written = await bytes.write(id, data, MAX_FILE_BYTES)
-      const added = await store.add({ id, ...file, ...written, createdAt: clock.now() }, keyFor(written.sha256))
+      const row = { id, ...file, ...written, createdAt: clock.now() }
+      const added = await store.add(row, keyFor(written.sha256)).catch(async (error: unknown) => {
+        await bytes.remove(id).catch(() => {})
+        throw error
+      })
       if (added.kind !== 'created') await bytes.remove(id)
       if (added.kind === 'key_reused') {
         throw new AppError('idempotency-key-reused', 'This idempotency key was used with another path or content.')

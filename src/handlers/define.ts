@@ -171,14 +171,23 @@ export class PermanentError extends RetryableError {
 
 /** The job problem a thrown value stands for. Works across threads, where classes do not: it goes by name. */
 export function problemOf(thrown: unknown): JobProblem {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-  const { code, title, status, data } = 'options' in error ? (error.options as FailureOptions) : {}
+  const error = thrown instanceof Error ? thrown : new Error(textOf(thrown))
+  // Errors of strangers may have `options`, too, and modules in JavaScript may give any status.
+  const { code, title, status, data } = ('options' in error ? (error.options as FailureOptions | null) : null) ?? {}
   return {
-    code: code ?? 'handler_failed',
-    title: title ?? 'The handler failed',
-    detail: error.message || error.name,
-    status: status ?? 422,
+    code: typeof code === 'string' ? code : 'handler_failed',
+    title: typeof title === 'string' ? title : 'The handler failed',
+    detail: textOf(error.message || error.name),
+    status: status === 502 || status === 504 ? status : 422,
     retryable: error.name !== 'PermanentError',
     ...(data === undefined ? {} : { data }),
+  }
+}
+
+function textOf(value: unknown): string {
+  try {
+    return String(value)
+  } catch {
+    return 'a value without a text was thrown'
   }
 }

@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort, type Transferable } from 'node:worker
 import { Piscina } from 'piscina'
 import type { JobProblem } from '../core/job.ts'
 import { type HandlerContext, problemOf } from './define.ts'
-import type { RegisteredHandler } from './registry.ts'
+import { MAX_THREADS, type RegisteredHandler } from './registry.ts'
 
 /** What came of a run: its result as JSON, the wish to wait, or a problem. */
 export type RunResult = { json: string } | { suspend: { timeoutS: number } } | { problem: JobProblem }
@@ -32,11 +32,10 @@ export type ContextAnswer = { id: number } & ({ value: unknown } | { problem: Jo
 
 const LAST_WORDS_MS = 1000
 const IDLE_MS = 30_000
-const MAX_THREADS = 8
 
 /** Runs handlers in threads of their own, with a memory limit. One run at a time in a thread. */
 export class Isolation implements AsyncDisposable {
-  readonly #pools = new Map<number, Piscina>()
+  readonly #pools = new Map<string, Piscina>()
 
   /** Never rejects: a crash, too much memory or an aborted signal is a problem like any other. */
   async run(handler: RegisteredHandler, context: HandlerContext<unknown>): Promise<RunResult> {
@@ -49,7 +48,7 @@ export class Isolation implements AsyncDisposable {
     const run: IsolatedRun = { moduleUrl, type: handler.type, port: port2, input, job, attempt }
     try {
       const done = once(port1, 'close')
-      const result = (await this.#pool(memoryMb).run(run, {
+      const result = (await this.#pool(handler.type, memoryMb).run(run, {
         transferList: [port2],
         signal: context.signal,
       })) as RunResult
@@ -63,17 +62,21 @@ export class Isolation implements AsyncDisposable {
     }
   }
 
-  #pool(memoryMb: number): Piscina {
-    const known = this.#pools.get(memoryMb)
+  #pool(type: string, memoryMb: number): Piscina {
+    const known = this.#pools.get(type)
     if (known !== undefined) return known
     const pool = new Piscina({
       filename: new URL('./isolate-thread.ts', import.meta.url).href,
       minThreads: 0,
       maxThreads: MAX_THREADS,
       idleTimeout: IDLE_MS,
+      // Else the thread stands still between runs, and what one left behind there would hit the next.
+      atomics: 'disabled',
       resourceLimits: { maxOldGenerationSizeMb: memoryMb },
     })
-    this.#pools.set(memoryMb, pool)
+    // A thread that fails between runs, or before its first, is replaced; unheard, this would end the process.
+    pool.on('error', () => {})
+    this.#pools.set(type, pool)
     return pool
   }
 

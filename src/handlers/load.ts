@@ -8,6 +8,10 @@ import type { FoundHandler } from './registry.ts'
 
 const MODULE = /\.[mc]?[jt]s$/
 const NO_MODULE = /\.(test|spec|d)\.[mc]?ts$/
+/** Node's timers fire at once above 2^31 ms. */
+const MAX_TIMEOUT_S = 2_147_483
+/** A thread does not start with less. */
+const MIN_MEMORY_MB = 16
 const PUBLIC_MODULE = new URL('./define.ts', import.meta.url).href
 
 /** Lets a handler module import `posthorn/handlers` wherever it lies. To be called in each thread that loads one. */
@@ -65,7 +69,7 @@ function handlersIn(module: Record<string, unknown>): Set<object> {
 
 /** What TypeScript would have said, for handlers that were not checked by it. */
 function mistakeIn(definition: object): string | null {
-  const { type, input, run, timeoutS, maxAttempts, concurrency } = definition as Record<string, unknown>
+  const { type, input, run, timeoutS, maxAttempts, concurrency, isolated } = definition as Record<string, unknown>
   if (typeof type !== 'string' || !/^[A-Za-z0-9_.-]{1,100}$/.test(type)) {
     return 'a handler has no valid `type` (letters, digits, dot, dash and underscore, at most 100)'
   }
@@ -76,6 +80,19 @@ function mistakeIn(definition: object): string | null {
   for (const [name, value] of Object.entries({ timeoutS, maxAttempts, concurrency })) {
     if (value !== undefined && !(typeof value === 'number' && value > 0))
       return `\`${name}\` of "${type}" is not above 0`
+  }
+  if (typeof timeoutS === 'number' && timeoutS > MAX_TIMEOUT_S)
+    return `\`timeoutS\` of "${type}" is above ${MAX_TIMEOUT_S}`
+  for (const [name, value] of Object.entries({ maxAttempts, concurrency })) {
+    if (value !== undefined && !Number.isSafeInteger(value)) return `\`${name}\` of "${type}" is not a whole number`
+  }
+  const { memoryMb } = Object(isolated) as { memoryMb?: unknown }
+  if (
+    typeof isolated === 'object' &&
+    isolated !== null &&
+    !(typeof memoryMb === 'number' && memoryMb >= MIN_MEMORY_MB)
+  ) {
+    return `\`memoryMb\` of "${type}" is not ${MIN_MEMORY_MB} or more`
   }
   return null
 }

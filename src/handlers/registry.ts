@@ -21,6 +21,8 @@ const DEFAULT_TIMEOUT_S = 300
 const DEFAULT_MAX_ATTEMPTS = 3
 const DEFAULT_CONCURRENCY = 32
 const DEFAULT_MEMORY_MB = 256
+/** Of one type. */
+export const MAX_THREADS = 8
 
 const builtIn = [echo, httpRequest, httpAggregate]
 
@@ -51,7 +53,11 @@ function register(definition: Handler, moduleUrl: string | null): RegisteredHand
     definition,
     timeoutMs: (definition.timeoutS ?? DEFAULT_TIMEOUT_S) * 1000,
     maxAttempts: definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-    concurrency: definition.concurrency ?? DEFAULT_CONCURRENCY,
+    // A run beyond the threads would spend its time limit waiting for one.
+    concurrency: Math.min(
+      definition.concurrency ?? DEFAULT_CONCURRENCY,
+      isolated && moduleUrl !== null ? MAX_THREADS : Infinity,
+    ),
     isolation: isolated && moduleUrl !== null ? { moduleUrl, memoryMb } : null,
   }
 }

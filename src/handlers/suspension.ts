@@ -1,4 +1,5 @@
-import { Suspension } from './define.ts'
+import type { JobProblem } from '../core/job.ts'
+import { problemOf, Suspension } from './define.ts'
 import type { RunResult } from './isolate.ts'
 
 const DEFAULT_TIMEOUT_S = 24 * 3600
@@ -9,8 +10,17 @@ export function suspension({ timeoutS = DEFAULT_TIMEOUT_S }: { timeoutS?: number
   return new Suspension(timeoutS)
 }
 
-/** What a handler returned, told apart. @throws TypeError when it is not JSON */
+/** What a handler returned, told apart. Nothing is null; what is no JSON (a BigInt, a circle) is a problem. */
 export function resultOf(value: unknown): RunResult {
-  if (value instanceof Suspension) return { suspend: { timeoutS: value.timeoutS } }
-  return { json: JSON.stringify(value) ?? 'null' }
+  if (value instanceof Suspension) return { suspend: { timeoutS: Number(value.timeoutS) } }
+  try {
+    return { json: JSON.stringify(value) ?? 'null' }
+  } catch (error) {
+    return { problem: notStored(error) }
+  }
+}
+
+/** The work was done, and its result cannot be kept. Another run may return another one. */
+export function notStored(error: unknown): JobProblem {
+  return { ...problemOf(error), code: 'result_not_stored', title: 'The result cannot be stored' }
 }

@@ -1,6 +1,6 @@
 import type { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { AppError, type ProblemDetail } from '../errors.ts'
+import { AppError, MAX_DETAILS, type ProblemDetail } from '../errors.ts'
 
 const MAX_DEPTH = 64
 /** Who sends a body this slowly wants to hold the connection. */
@@ -85,7 +85,7 @@ export function checked<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const details = parsed.error.issues.map((issue) => detailOf(issue, location))
+  const details = parsed.error.issues.slice(0, MAX_DETAILS).map((issue) => detailOf(issue, location))
   const fields = details.map(({ field }) => field || '/').join(', ')
   throw new AppError('invalid-request', `The ${location} is not as it must be: see ${fields}.`, { details })
 }

@@ -41,6 +41,8 @@ export function eventRoutes(add: AddOperation, deps: EventRoutes): void {
       if (job.expiredAt !== null) throw new AppError('expired', 'The job has expired.')
       const after = resumePoint(c.req.header('last-event-id'))
       if (isFinished(job.status) && after >= ((await lastEventId(job, deps.jobs)) ?? 0)) return c.body(null, 204)
+      // Its body would be dropped, and with it the end of the stream.
+      if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
       const response = sendEvents(c, tenantId, job.id, after, stream)
       response.headers.set('cache-control', 'no-store')
       response.headers.set('x-accel-buffering', 'no')

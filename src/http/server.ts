@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createAdaptorServer, type WebSocketServerLike } from '@hono/node-server'
@@ -83,9 +83,13 @@ const starting = new Response('{"title":"Starting","status":503,"code":"unavaila
   headers: { 'content-type': 'application/problem+json', 'retry-after': '1' },
 })
 
+/** Anything else (h2c of Java's HttpClient and of `curl --http2`) is ignored, as RFC 9110 §7.8 has it, and answered. */
+const isWebSocket = (request: IncomingMessage): boolean =>
+  request.headers.upgrade?.toLowerCase() === 'websocket' && /^\/v1\/jobs\/[^/]+\/ws(?:\?|$)/.test(request.url ?? '')
+
 /** Nothing here goes by the Host header, so one that is not a host is no reason to refuse a request. */
 const ignoringHost = ((options: ServerOptions, listener: RequestListener) =>
-  createServer(options, (request, response) => {
+  createServer({ ...options, shouldUpgradeCallback: isWebSocket }, (request, response) => {
     request.headers.host = 'localhost'
     return listener(request, response)
   })) as typeof createServer

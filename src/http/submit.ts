@@ -7,7 +7,7 @@ import { traceFrom } from '../core/trace.ts'
 import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { AcceptJob, JobRequest } from '../jobs/accept.ts'
-import { checked } from './body.ts'
+import { checked, parseJson } from './body.ts'
 import { idempotencyKey } from './idempotency.ts'
 import { type AnswerDependencies, showJob, unsuccessful } from './job-answer.ts'
 import { jobCallbacks } from './job-callbacks.ts'
@@ -17,8 +17,8 @@ import { AcceptedSchema, JobSchema, json, SubmitJob } from './schemas.ts'
 
 export interface SubmitRoutes extends AnswerDependencies {
   accept: AcceptJob
-  requireIdempotencyKey: boolean
   events: BusinessEvents
+  requireIdempotencyKey: boolean
 }
 
 /** A new job has no estimate yet worth computing; the status URL has one. */
@@ -53,7 +53,7 @@ the answer the first would have got, and makes no second job.`,
     },
     async ({ c, caller, body, raw }) => {
       const prefer = parsePrefer(c.req.header('prefer'))
-      if (prefer.strict) checked(SubmitJob.strict(), body === undefined ? {} : JSON.parse(raw.toString()), 'body')
+      if (prefer.strict) checked(SubmitJob.strict(), parseJson(raw), 'body')
       const key = idempotencyKey(c, raw, deps.requireIdempotencyKey)
       const request = jobRequest(body, caller.tenantId as string)
       const accepted = await deps.accept({

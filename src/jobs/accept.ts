@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { JsonText } from '../core/job.ts'
 import { type EgressAllow, judgeUrl } from '../egress/judge.ts'
 import type { Engine } from '../engine/engine.ts'
-import { AppError } from '../errors.ts'
+import { AppError, MAX_DETAILS } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
 import type { Accepted, JobStore, NewJob, NewKey } from '../store/store.ts'
@@ -95,7 +95,7 @@ async function checkPayload(handler: RegisteredHandler, payload: unknown): Promi
   const checked = await checkInput(handler, payload)
   if ('value' in checked) return
   throw new AppError('invalid-request', `The payload does not fit the type "${handler.type}".`, {
-    details: checked.issues.map(({ pointer, message }) => ({
+    details: checked.issues.slice(0, MAX_DETAILS).map(({ pointer, message }) => ({
       field: `/payload${pointer}`,
       issue: message,
       location: 'body',

@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts'
 import { expiryNotice, type FinishedStatus, type Job, type JobProblem, type JsonText } from '../core/job.ts'
+import { jsonWith } from '../core/job-view.ts'
 import type { JobFinish } from '../store/store.ts'
 import { type CallbackSettings, callbackFor, wantsEvent } from './callback.ts'
+
+const MAX_DATA_LENGTH = 256 * 1024
 
 export type JobEnd =
   | { status: 'completed'; result: JsonText | null; resultFileId: string | null }
@@ -27,6 +30,17 @@ export function finishOf(job: Job, end: JobEnd, settings: CallbackSettings, cloc
 
 /** A job's problem as it is stored and shown. */
 export function problemJson(problem: JobProblem): JsonText {
-  const { retryable: _, ...shown } = problem
-  return JSON.stringify(shown)
+  const { retryable: _, data, ...shown } = problem
+  const json = data === undefined ? undefined : dataJson(data)
+  return jsonWith(shown, { data: json ?? null })
+}
+
+/** Like a result in the row, 256 KiB at most; what is no JSON is left out. */
+function dataJson(data: unknown): JsonText | undefined {
+  try {
+    const json = JSON.stringify(data) as JsonText | undefined
+    return json !== undefined && json.length <= MAX_DATA_LENGTH ? json : undefined
+  } catch {
+    return undefined
+  }
 }

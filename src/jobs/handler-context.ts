@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import type { Job } from '../core/job.ts'
 import type { EgressClient, EgressResult } from '../egress/client.ts'
@@ -36,6 +36,8 @@ export function handlerContext(
   job: Job,
   input: unknown,
   signal: AbortSignal,
+  /** Aborted when the run has ended, in whatever way. */
+  over: AbortSignal,
   progress: HandlerContext<unknown>['progress'],
   { files, egress, publicUrl, log, sealer }: ContextDependencies,
 ): HandlerContext<unknown> {
@@ -53,19 +55,20 @@ export function handlerContext(
     attempt: job.attempt,
     progress,
     signal,
-    files: handlerFiles(job, files, publicUrl),
+    files: handlerFiles(job, files, publicUrl, over),
     fetch: guardedFetch(egress, signal),
     log,
   }
 }
 
-function handlerFiles(job: Job, files: TenantFiles, publicUrl: string): HandlerFiles {
+function handlerFiles(job: Job, files: TenantFiles, publicUrl: string, over: AbortSignal): HandlerFiles {
   const seen = ({ id, contentType, size, sha256 }: FileRow) => ({ id, contentType, size, sha256 })
   return {
     async open(id) {
       const file = await files.find(job.tenantId, id)
       if (file === null) throw new PermanentError(`There is no file ${id}.`, { code: 'file_not_found' })
-      const stream = Readable.toWeb(await files.read(file)) as ReadableStream<Uint8Array>
+      // Left unread, it would keep its file open.
+      const stream = Readable.toWeb(addAbortSignal(over, await files.read(file))) as ReadableStream<Uint8Array>
       return { ...seen(file), stream }
     },
     async save(data, { contentType }) {

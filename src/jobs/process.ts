@@ -7,7 +7,7 @@ import type { BusinessEvents } from '../events.ts'
 import { problemOf } from '../handlers/define.ts'
 import type { Isolation, RunResult } from '../handlers/isolate.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
-import { resultOf } from '../handlers/suspension.ts'
+import { notStored, resultOf } from '../handlers/suspension.ts'
 import type { JobStore } from '../store/store.ts'
 import { type CallbackSettings, callbackFor } from './callback.ts'
 import { finishOf, type JobEnd, problemJson } from './end.ts'
@@ -52,7 +52,7 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
     void limitTime(job, abort, ended.signal, clock)
     try {
       await announceStart(job, deps)
-      const result = await perform(job, keeper, abort.signal, deps)
+      const result = await perform(job, keeper, abort.signal, AbortSignal.any([abort.signal, ended.signal]), deps)
       ended.abort()
       const latest = { ...job, progress: keeper.progress, message: keeper.message }
       const outcome = await settle(latest, result, abort.signal, deps)
@@ -63,6 +63,9 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
     } catch (error) {
       ended.abort()
       events.taskFailed(`job ${job.id}`, error)
+      // Nobody else would ever take the job from this process.
+      const problem = { ...problemOf(error), code: 'run_not_settled', retryable: false }
+      await finish(job, { status: 'failed', problem }, deps).catch((again) => events.taskFailed(`job ${job.id}`, again))
     }
   }
 }
@@ -107,7 +110,13 @@ async function announceStart(job: Job, deps: ProcessDependencies): Promise<void>
 }
 
 /** Runs the handler until it ends or the signal is aborted; a handler that ignores the signal is left behind. */
-async function perform(job: Job, keeper: ProgressKeeper, signal: AbortSignal, deps: ProcessDependencies) {
+async function perform(
+  job: Job,
+  keeper: ProgressKeeper,
+  signal: AbortSignal,
+  over: AbortSignal,
+  deps: ProcessDependencies,
+) {
   const handler = deps.registry.get(job.type) as RegisteredHandler
   const progress = (percent: number, message?: string) => keeper.report(percent, message)
   const aborted = new Promise<RunResult>((resolve) => {
@@ -117,9 +126,10 @@ async function perform(job: Job, keeper: ProgressKeeper, signal: AbortSignal, de
   })
   const run = async (): Promise<RunResult> => {
     try {
+      if (signal.aborted) return { problem: abortProblem(signal, job) }
       const checked = await checkInput(handler, JSON.parse(job.payload))
       if ('issues' in checked) return { problem: inputProblem(checked.issues) }
-      const context = handlerContext(job, checked.value, signal, progress, deps)
+      const context = handlerContext(job, checked.value, signal, over, progress, deps)
       if (handler.isolation !== null) return await deps.isolation.run(handler, context)
       return resultOf(await handler.definition.run(context))
     } catch (error) {
@@ -193,8 +203,7 @@ async function storeResult(job: Job, json: string, deps: ProcessDependencies): P
     const { file } = await persist(() => deps.files.save(owner, Readable.from([bytes])), deps)
     return { status: 'completed', result: null, resultFileId: file.id }
   } catch (error) {
-    const problem = problemOf(error)
-    return { problem: { ...problem, code: 'result_not_stored', title: 'The result cannot be stored' } }
+    return { problem: notStored(error) }
   }
 }
 

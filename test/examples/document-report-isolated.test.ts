@@ -17,7 +17,8 @@ async function runIsolated(name: string) {
 
 test('loaded as an operator would and run in its own thread, it reports as it does here', async () => {
   const { run, result } = await runIsolated('post-horn.pdf')
-  expect(result).toMatchObject({ value: { language: { code: 'eng' }, document: { pages: 2 } } })
+  const report: unknown = 'json' in result ? JSON.parse(result.json) : result
+  expect(report).toMatchObject({ language: { code: 'eng' }, document: { pages: 2 } })
   expect(run.progress.map(([percent]) => percent)).toEqual([0, 25, 50, 75, 90, 100])
   expect(run.saved).toHaveLength(1)
 })

@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3'
-import { and, desc, eq, getTableColumns, gte, lt } from 'drizzle-orm'
+import { and, desc, eq, getTableColumns, gte, lt, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import type { Job } from '../../core/job.ts'
 import type { Accepted, JobStore, NewJob, NewKey } from '../store.ts'
@@ -39,7 +39,8 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
       reader.rows<Job>(
         Object.keys(getTableColumns(jobs)),
         orm
-          .select()
+          // Payloads are not shown in lists, and 200 of them are 200 MB through the thread.
+          .select({ ...getTableColumns(jobs), payload: sql<string>`'{}'` })
           .from(jobs)
           .where(
             and(

@@ -37,31 +37,40 @@ function readHere(db: Database): Reader {
 export type ReaderAnswer = { id: number; rows: unknown[][] } | { id: number; error: string }
 
 function readInThread(path: string): Reader {
-  const worker = new Worker(new URL('./reader-thread.ts', import.meta.url), { workerData: { path } })
-  worker.unref()
   const waiting = new Map<number, { resolve: (rows: unknown[][]) => void; reject: (error: Error) => void }>()
   let lastId = 0
-  worker.on('message', (answer: ReaderAnswer) => {
-    const caller = waiting.get(answer.id)
-    waiting.delete(answer.id)
-    if ('rows' in answer) caller?.resolve(answer.rows)
-    else caller?.reject(new Error(answer.error))
-  })
-  worker.on('error', (error: Error) => {
+  let worker: Worker | null = null
+  const failAll = (error: Error): void => {
+    worker = null
     for (const caller of waiting.values()) caller.reject(error)
     waiting.clear()
-  })
+  }
+  /** A thread that died (of memory, say) is replaced at the next query. */
+  const start = (): Worker => {
+    const started = new Worker(new URL('./reader-thread.ts', import.meta.url), { workerData: { path } })
+    started.unref()
+    started.on('message', (answer: ReaderAnswer) => {
+      const caller = waiting.get(answer.id)
+      waiting.delete(answer.id)
+      if ('rows' in answer) caller?.resolve(answer.rows)
+      else caller?.reject(new Error(answer.error))
+    })
+    started.on('error', (error) => failAll(error as Error))
+    started.on('exit', () => failAll(new Error('the reading thread has ended')))
+    return started
+  }
   return {
     rows: async <Row>(keys: readonly string[], query: Query) => {
       const rows = await new Promise<unknown[][]>((resolve, reject) => {
         lastId += 1
         waiting.set(lastId, { resolve, reject })
+        worker ??= start()
         worker.postMessage({ id: lastId, sql: query.sql, params: query.params })
       })
       return named<Row>(keys, rows)
     },
     close: async () => {
-      await worker.terminate()
+      await worker?.terminate()
     },
   }
 }

@@ -14,6 +14,8 @@ export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStor
   )
   const insertAttempt = db.prepare(insertInto(attempts))
   const bury = burier(db)
+  // Its job was erased while it was on its way: now it need not be sent any more.
+  const wipe = db.prepare("UPDATE events SET body = '' WHERE id = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?)")
   const changeLane = laneChanger(db)
   return (record) =>
     writer.run(() => {
@@ -32,6 +34,7 @@ export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStor
       if (changes === 0) return false
       insertAttempt.run(attempt)
       bury(record)
+      if (decision.next !== 'retry' && delivery.jobId !== null) wipe.run(delivery.eventId, delivery.jobId)
       changeLane(record)
       return true
     })
