@@ -10,6 +10,9 @@ export interface Preferences {
   minimal: boolean
 }
 
+/** Delta-seconds may have any number of digits (RFC 9110 §10.2.3); more than this means "for ever". */
+const MAX_WAIT_S = 2 ** 31
+
 /** What stands between commas; those inside a quoted-string do not count, and a quote left open takes the rest. */
 const ELEMENT = /(?:"(?:[^"\\]|\\.)*(?:"|$)|[^,"])+/gs
 const PREFERENCE =
@@ -35,7 +38,7 @@ export function parsePrefer(header: string | undefined): Preferences {
   return {
     // The token alone: `respond-async=false` is not in the grammar of §4.1.
     respondAsync: given.get('respond-async') === '',
-    waitS: /^\d{1,9}$/.test(wait) ? Number(wait) : null,
+    waitS: /^\d+$/.test(wait) ? Math.min(Number(wait), MAX_WAIT_S) : null,
     strict: exclusive('handling') === 'strict',
     minimal: exclusive('return') === 'minimal',
   }

@@ -6,6 +6,7 @@ import { traceFrom } from '../core/trace.ts'
 import { AppError } from '../errors.ts'
 import type { NewKey } from '../store/store.ts'
 import { checked } from './body.ts'
+import { withHeaders } from './documented.ts'
 import type { AddOperation } from './operation.ts'
 import { asAppError, JSON_TYPE, problemOf } from './problem.ts'
 import { AcceptedSchema, json, SubmitJob } from './schemas.ts'
@@ -50,9 +51,14 @@ export function batchRoutes(add: AddOperation, deps: SubmitRoutes): void {
       description: `Up to ${MAX_JOBS} jobs and 8 MiB. The answer has an item for each, in their order.`,
       body: Batch,
       maxBytes: MAX_BYTES,
-      responses: { 200: json(BatchAnswer, 'An item for each job: accepted, or its problem') },
+      responses: {
+        200: withHeaders(json(BatchAnswer, 'An item for each job: accepted, or its problem'), 'Retry-After'),
+      },
     },
     async ({ c, caller, body }) => {
+      if (c.req.header('idempotency-key') !== undefined || c.req.header('paypal-request-id') !== undefined) {
+        throw new AppError('malformed-request', 'Each job of a batch has its own idempotency_key; the batch has none.')
+      }
       const trace = traceFrom(c.req.header('traceparent'), deps.clock.newHex)
       const items = await Promise.all(
         body.jobs.map((item) => submitOne(c, item, caller.tenantId as string, trace, deps)),
@@ -77,7 +83,9 @@ async function submitOne(
     return `{"status":202,${replayed}"job":${acceptedJson(accepted.job, deps.publicUrl)}}`
   } catch (error) {
     // Others may be stored already: each has its own answer, also when the database fails in the middle.
-    const { code, message, details, status } = asAppError(error, deps.events)
+    const { code, message, details, status, headers } = asAppError(error, deps.events)
+    // There is one answer for all: it says when those that were too many may be sent again.
+    if (headers['retry-after'] !== undefined) c.header('retry-after', headers['retry-after'])
     const place = { publicUrl: deps.publicUrl, instance: c.req.path, requestId: String(c.get('requestId')) }
     return JSON.stringify({ status, problem: problemOf(code, message, details, place) })
   }

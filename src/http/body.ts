@@ -85,15 +85,19 @@ export function checked<Schema extends z.ZodType>(
 ): z.infer<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
-  const details = parsed.error.issues.slice(0, MAX_DETAILS).map((issue) => detailOf(issue, location))
+  const details = parsed.error.issues.flatMap((issue) => detailsOf(issue, location)).slice(0, MAX_DETAILS)
   const fields = details.map(({ field }) => field || '/').join(', ')
   throw new AppError('invalid-request', `The ${location} is not as it must be: see ${fields}.`, { details })
 }
 
-function detailOf(issue: z.core.$ZodIssue, location: ProblemDetail['location']): ProblemDetail {
-  const segments = issue.path.map((key) => String(key).replaceAll('~', '~0').replaceAll('/', '~1'))
-  const field = location === 'body' ? segments.map((segment) => `/${segment}`).join('') : segments.join('.')
-  return { field, issue: issue.message, location }
+/** One for each fault: members that are too many are one issue of their parent's. */
+function detailsOf(issue: z.core.$ZodIssue, location: ProblemDetail['location']): ProblemDetail[] {
+  const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
+  return paths.map((path) => {
+    const segments = path.map((key) => String(key).replaceAll('~', '~0').replaceAll('/', '~1'))
+    const field = location === 'body' ? segments.map((segment) => `/${segment}`).join('') : segments.join('.')
+    return { field, issue: issue.message, location }
+  })
 }
 
 function tooLarge(maxBytes: number): AppError {

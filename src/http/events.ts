@@ -32,6 +32,7 @@ export function eventRoutes(add: AddOperation, deps: EventRoutes): void {
       responses: {
         200: { description: 'The stream', content: { 'text/event-stream': { schema: z.string() } } },
         204: { description: 'The job is finished and all its events were seen' },
+        410: { description: 'The job has expired' },
       },
     },
     async ({ c, caller, params }) => {

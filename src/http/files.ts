@@ -5,12 +5,15 @@ import { AppError } from '../errors.ts'
 import { FileTooLargeError, MAX_FILE_BYTES } from '../files/files.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
 import type { FileRow } from '../store/store.ts'
+import { withHeaders } from './documented.ts'
 import { idempotencyKey } from './idempotency.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, notFound } from './problem.ts'
 import { FileSchema, IdParams, json } from './schemas.ts'
 
 const tag = 'Files'
+const BYTES = { '*/*': { schema: z.string().openapi({ format: 'binary' }) } }
+const OF_FILES = ['ETag', 'Accept-Ranges', 'Content-Disposition'] as const
 /** type/subtype and parameters (RFC 9110 §8.3.1), without anything that could break a header. */
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|"[\x20-\x21\x23-\x7e]*"))*$/
 
@@ -29,7 +32,8 @@ export function fileRoutes(add: AddOperation, { files, publicUrl, requireIdempot
       role: 'client',
       summary: 'Upload a file',
       description: `The raw body, up to ${MAX_FILE_BYTES} bytes. A payload refers to it by its id.`,
-      responses: { 201: json(FileSchema, 'Stored') },
+      headers: z.object({ 'idempotency-key': z.string().optional() }),
+      responses: { 201: withHeaders(json(FileSchema, 'Stored'), 'Location', 'Idempotent-Replayed') },
     },
     async ({ c, caller }) => {
       const contentType = c.req.header('content-type') ?? 'application/octet-stream'
@@ -56,9 +60,9 @@ export function fileRoutes(add: AddOperation, { files, publicUrl, requireIdempot
       params: IdParams,
       headers: z.object({ range: z.string().optional().openapi({ example: 'bytes=0-1023' }) }),
       responses: {
-        200: { description: 'The bytes, as they were uploaded' },
-        206: { description: 'The asked part' },
-        416: { description: 'The range lies outside the file' },
+        200: withHeaders({ description: 'The bytes, as they were uploaded', content: BYTES }, ...OF_FILES),
+        206: withHeaders({ description: 'The asked part', content: BYTES }, ...OF_FILES, 'Content-Range'),
+        416: withHeaders({ description: 'The range lies outside the file' }, 'Content-Range'),
       },
     },
     async ({ c, caller, params }) => {

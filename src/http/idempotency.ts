@@ -17,7 +17,7 @@ export interface RequestKey {
 export function idempotencyKey(c: Context, raw: Uint8Array | string, required: boolean): RequestKey | null {
   const standard = c.req.header('idempotency-key')
   const paypal = c.req.header('paypal-request-id')
-  if (standard !== undefined && paypal !== undefined && standard !== paypal) {
+  if (standard !== undefined && paypal !== undefined && parseIdempotencyKey(standard) !== parseIdempotencyKey(paypal)) {
     throw malformed('PayPal-Request-Id', 'must not differ from Idempotency-Key')
   }
   const header = standard ?? paypal

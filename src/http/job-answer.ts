@@ -81,11 +81,15 @@ export function positionMembers({ position }: Estimate): object {
   return position < EXACT_POSITION ? { position } : { position_at_least: EXACT_POSITION }
 }
 
+/** RFC 9110 §8.8.3, as a list (§5.6.1). */
+const ENTITY_TAGS = /^[\s,]*(?:W\/)?"[^"]*"(?:\s*,\s*(?:(?:W\/)?"[^"]*")?)*\s*$/
+
 /** RFC 9110 §13.1.2: weak comparison, a list, or `*`. */
 export function isNotModified(c: Context, etag: string): boolean {
   const header = c.req.header('if-none-match')
   if (header === undefined) return false
   if (header.trim() === '*') return true
+  if (!ENTITY_TAGS.test(header)) return false
   return [...header.matchAll(/(?:W\/)?("[^"]*")/g)].some(([, tag]) => tag === etag)
 }
 

@@ -2,11 +2,12 @@ import { z } from '@hono/zod-openapi'
 import { AppError } from '../errors.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
 import type { CancelJob } from '../jobs/cancel.ts'
+import { withHeaders } from './documented.ts'
 import { type AnswerDependencies, findJob, isNotModified, positionMembers, showJob } from './job-answer.ts'
 import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from './lists.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, notFound } from './problem.ts'
-import { IdParams, JobSchema, json, QueueSchema } from './schemas.ts'
+import { IdParams, JobSchema, json, PREFER, QueueSchema } from './schemas.ts'
 
 export interface JobRoutes extends AnswerDependencies {
   cancel: CancelJob
@@ -14,7 +15,7 @@ export interface JobRoutes extends AnswerDependencies {
 }
 
 const tag = 'Jobs'
-const read = { method: 'get', tag, role: 'client', polled: true, params: IdParams } as const
+const read = { method: 'get', tag, role: 'client', polled: true, params: IdParams, headers: PREFER } as const
 
 export function jobRoutes(add: AddOperation, deps: JobRoutes): void {
   listRoute(add, deps)
@@ -57,13 +58,19 @@ function plainRoute(add: AddOperation, deps: JobRoutes): void {
   add(
     {
       ...read,
+      headers: PREFER.extend({ 'if-none-match': z.string().optional() }),
       path: '/v1/jobs/{id}',
       summary: 'Read a job',
       description: '`Prefer: wait=N` answers when it is finished, at the latest after N seconds.',
       responses: {
-        200: json(JobSchema, 'The job'),
+        200: withHeaders(json(JobSchema, 'The job'), 'ETag', 'Retry-After', 'Sunset'),
+        304: withHeaders(
+          { description: 'As it was at the `ETag` of `If-None-Match`' },
+          'ETag',
+          'Retry-After',
+          'Sunset',
+        ),
         410: { description: 'It has expired' },
-        304: { description: 'As it was at the `ETag` of `If-None-Match`' },
       },
     },
     async ({ c, caller, params }) => {
@@ -83,8 +90,14 @@ function statusRoute(add: AddOperation, deps: JobRoutes): void {
       description: "The status monitor of Azure's asynchronous request-reply: 303 to the result once there is one.",
       query: z.object({ redirect: z.enum(['true', 'false']).optional() }),
       responses: {
-        200: json(JobSchema, 'The job, not completed (or `redirect=false`)'),
-        303: { description: 'Completed: `Location` is the result' },
+        200: withHeaders(
+          json(JobSchema, 'The job, not completed (or `redirect=false`)'),
+          'ETag',
+          'Retry-After',
+          'Sunset',
+        ),
+        303: withHeaders(json(JobSchema, 'Completed: `Location` is the result'), 'Location', 'ETag', 'Sunset'),
+        410: { description: 'It has expired' },
       },
     },
     async ({ c, caller, params, query }) => {
@@ -105,7 +118,9 @@ function queueRoute(add: AddOperation, deps: JobRoutes): void {
       path: '/v1/queue/requests/{id}',
       summary: 'See where a job stands in the queue',
       description: "The temporary queue URI of PayPal's asynchronous operations.",
-      responses: { 200: json(QueueSchema, 'The job, and its place while it waits') },
+      responses: {
+        200: withHeaders(json(QueueSchema, 'The job, and its place while it waits'), 'ETag', 'Retry-After', 'Sunset'),
+      },
     },
     async ({ c, caller, params }) => {
       // 410 is not among the statuses of PayPal's profile (CONTRACT §3).
@@ -132,7 +147,10 @@ function cancelRoute(add: AddOperation, deps: JobRoutes): void {
       summary: 'Cancel a job',
       description: 'A pending job never runs; a running one is told to stop, and what it still returns is dropped.',
       params: IdParams,
-      responses: { 200: json(JobSchema, 'The cancelled job') },
+      responses: {
+        200: withHeaders(json(JobSchema, 'The cancelled job'), 'ETag', 'Sunset', 'Vary'),
+        409: { description: 'It is finished already' },
+      },
     },
     async ({ c, caller, params }) => {
       const { json: body, headers } = await showJob(await deps.cancel(caller.tenantId as string, params.id), deps)
@@ -151,7 +169,7 @@ function eraseRoute(add: AddOperation, deps: JobRoutes): void {
       summary: 'Erase a finished job',
       description: 'Erases payload, result and the files the job made.',
       params: IdParams,
-      responses: { 204: { description: 'Erased' } },
+      responses: { 204: { description: 'Erased' }, 409: { description: 'It is not finished' } },
     },
     async ({ c, caller, params }) => {
       const tenantId = caller.tenantId as string

@@ -1,8 +1,9 @@
-import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import type { OpenAPIHono, RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { ApiKey, KeyRole } from '../store/store.ts'
 import type { Authenticate } from './auth.ts'
 import { checked, parseJson, readBytes, requireJson } from './body.ts'
+import { documentedResponses } from './documented.ts'
 import type { LimitPolls } from './poll-limit.ts'
 
 const MAX_BODY_BYTES = 1024 * 1024
@@ -78,29 +79,6 @@ async function readJsonBytes(c: Context, maxBytes: number): Promise<Uint8Array> 
   return readBytes(c, maxBytes)
 }
 
-const ProblemSchema = z
-  .looseObject({
-    type: z.url(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    instance: z.string(),
-    code: z.string(),
-    name: z.string(),
-    message: z.string(),
-    debug_id: z.string(),
-    details: z.array(
-      z.object({
-        field: z.string(),
-        issue: z.string(),
-        value: z.unknown().optional(),
-        location: z.enum(['body', 'path', 'query', 'header']),
-      }),
-    ),
-    links: z.array(z.object({ href: z.url(), rel: z.string(), method: z.string() })),
-  })
-  .openapi('Problem')
-
 function describe(operation: Operation<z.ZodType | undefined, Shape, Shape>): RouteConfig {
   const { method, path, summary, description, tag, role, body, query, params, headers, callbacks } = operation
   return {
@@ -117,12 +95,6 @@ function describe(operation: Operation<z.ZodType | undefined, Shape, Shape>): Ro
       ...(headers && { headers }),
       ...(body && { body: { required: true, content: { 'application/json': { schema: body } } } }),
     },
-    responses: {
-      ...operation.responses,
-      default: {
-        description: 'A problem: its `type` leads to what it means and what to do.',
-        content: { 'application/problem+json': { schema: ProblemSchema } },
-      },
-    },
+    responses: documentedResponses(operation),
   } as RouteConfig
 }

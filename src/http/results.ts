@@ -5,10 +5,11 @@ import { isFinished, type Job } from '../core/job.ts'
 import { AppError } from '../errors.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
 import { expiryOf } from '../jobs/expire.ts'
+import { withHeaders } from './documented.ts'
 import { type AnswerDependencies, findJob, positionMembers, retryAfter, sunset, unsuccessful } from './job-answer.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
-import { IdParams } from './schemas.ts'
+import { IdParams, json, PREFER } from './schemas.ts'
 
 export interface ResultRoutes extends AnswerDependencies {
   files: TenantFiles
@@ -25,11 +26,9 @@ export function resultRoutes(add: AddOperation, deps: ResultRoutes): void {
       polled: true,
       summary: 'Get the result of a job',
       params: IdParams,
+      headers: PREFER,
       responses: {
-        200: {
-          description: 'The result itself, with its own content type',
-          content: { 'application/json': { schema: z.unknown() } },
-        },
+        200: withHeaders(json(z.unknown(), 'The result itself, with its own content type'), 'Sunset'),
         404: { description: 'Not finished yet (`result-not-ready`, with `position` and `Retry-After`), or unknown' },
         409: { description: 'The job was cancelled' },
         410: { description: 'The result has expired' },
@@ -40,7 +39,6 @@ export function resultRoutes(add: AddOperation, deps: ResultRoutes): void {
     },
     async ({ c, caller, params }) => {
       const job = await findJob(c, caller.tenantId, params.id, deps)
-      c.header('vary', 'Prefer')
       if (!isFinished(job.status)) return notReady(c, job, deps)
       if (job.status !== 'completed') return unsuccessful(c, job, deps.publicUrl)
       const expiresAt = await expiryOf(job, deps.deliveries, deps.callbacks.resultTtlMs)

@@ -69,6 +69,8 @@ export const AcceptedSchema = z
   })
   .openapi('AcceptedJob')
 
+export const MinimalSchema = AcceptedSchema.pick({ id: true, links: true }).openapi('MinimalJob')
+
 const JobErrorSchema = z
   .object({ code: z.string(), title: z.string(), detail: z.string(), status: z.int(), data: z.unknown().optional() })
   .openapi('JobError')
@@ -201,7 +203,12 @@ export const EventSchema = z
 /** Ids in paths: what cannot be one of ours is not looked up, and answered like an unknown one. */
 export const IdParams = z.object({ id: z.string() })
 
+/** Of what can be waited for. */
+export const PREFER = z.object({
+  prefer: z.string().optional().openapi({ description: '`wait=N`: answer when it is finished.', example: 'wait=20' }),
+})
+
 /** A JSON response for the OpenAPI document. */
-export function json(schema: z.ZodType, description: string, headers?: z.ZodObject) {
-  return { description, content: { 'application/json': { schema } }, ...(headers && { headers }) }
+export function json(schema: z.ZodType, description: string) {
+  return { description, content: { 'application/json': { schema } } }
 }

@@ -8,12 +8,13 @@ import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { AcceptJob, JobRequest } from '../jobs/accept.ts'
 import { checked, parseJson } from './body.ts'
+import { withHeaders } from './documented.ts'
 import { idempotencyKey } from './idempotency.ts'
 import { type AnswerDependencies, showJob, unsuccessful } from './job-answer.ts'
 import { jobCallbacks } from './job-callbacks.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, problemResponse } from './problem.ts'
-import { AcceptedSchema, JobSchema, json, SubmitJob } from './schemas.ts'
+import { AcceptedSchema, JobSchema, json, MinimalSchema, SubmitJob } from './schemas.ts'
 
 export interface SubmitRoutes extends AnswerDependencies {
   accept: AcceptJob
@@ -45,9 +46,25 @@ the answer the first would have got, and makes no second job.`,
         traceparent: z.string().optional(),
       }),
       responses: {
-        200: json(JobSchema, 'Finished while the request was held'),
-        202: json(AcceptedSchema, 'Accepted', acceptedHeaders),
-        504: { description: 'Not finished while the request was held; `links` lead to the job' },
+        200: withHeaders(
+          json(JobSchema, 'Finished while the request was held'),
+          'ETag',
+          'Sunset',
+          'Idempotent-Replayed',
+        ),
+        202: withHeaders(
+          json(z.union([AcceptedSchema, MinimalSchema]), 'Accepted; with `return=minimal` the id and the links'),
+          'Location',
+          'Retry-After',
+          'Preference-Applied',
+          'Idempotent-Replayed',
+        ),
+        410: { description: 'The job of this key has expired' },
+        409: { description: 'The job was cancelled while the request was held' },
+        422: { description: 'Unknown type, forbidden callback URL, reused key; or the job failed: `error` says why' },
+        502: { description: 'The job failed because of another service; `error` says why' },
+        503: { description: 'Too many jobs wait; nothing was stored' },
+        504: { description: 'Not finished while the request was held, or in its own time; `links` lead to the job' },
       },
       callbacks: jobCallbacks,
     },
@@ -64,7 +81,7 @@ the answer the first would have got, and makes no second job.`,
       const repeated = accepted.kind === 'repeated'
       if (repeated) c.header('idempotent-replayed', 'true')
       const job = await hold(c, accepted.job, prefer, deps)
-      if (repeated && key?.profile === 'paypal') return finishedAnswer(c, job, deps)
+      if (repeated && key?.profile === 'paypal') return currentState(c, job, deps)
       // Who did not want to wait gets the same 202 again, also when the job has finished since.
       const atOnce = prefer.respondAsync && prefer.waitS === null
       return isFinished(job.status) && !atOnce ? finishedAnswer(c, job, deps) : unfinishedAnswer(c, job, prefer, deps)
@@ -100,11 +117,19 @@ async function hold(c: Context, job: Job, prefer: Preferences, deps: SubmitRoute
 }
 
 async function finishedAnswer(c: Context, job: Job, deps: SubmitRoutes): Promise<Response> {
-  c.header('vary', 'Prefer')
-  if (job.expiredAt !== null) throw new AppError('expired', 'The job of this key has expired; its result is gone.')
+  refuseExpired(job)
   if (job.status === 'failed' || job.status === 'cancelled') return unsuccessful(c, job, deps.publicUrl)
+  return currentState(c, job, deps)
+}
+
+async function currentState(c: Context, job: Job, deps: SubmitRoutes): Promise<Response> {
+  refuseExpired(job)
   const { json: body, headers } = await showJob(job, deps)
   return c.body(body, 200, { ...headers, 'cache-control': 'no-store' })
+}
+
+function refuseExpired(job: Job): void {
+  if (job.expiredAt !== null) throw new AppError('expired', 'The job of this key has expired; its result is gone.')
 }
 
 function unfinishedAnswer(
@@ -113,7 +138,6 @@ function unfinishedAnswer(
   prefer: Preferences,
   { publicUrl, syncTimeoutMs }: SubmitRoutes,
 ): Response {
-  c.header('vary', 'Prefer')
   const links = jobLinks({ ...job, status: 'pending' }, publicUrl)
   if (!prefer.respondAsync) {
     const error = new AppError('sync-timeout', 'The job did not finish while the request was held; it goes on.')
@@ -134,10 +158,3 @@ function applied({ waitS, minimal }: Preferences, maxMs: number): string {
   const wait = waitS === null || waitS * 1000 > maxMs ? [] : [`wait=${waitS}`]
   return ['respond-async', ...wait, ...(minimal ? ['return=minimal'] : [])].join(', ')
 }
-
-const acceptedHeaders = z.object({
-  Location: z.url().openapi({ description: 'The status of the job.' }),
-  'Retry-After': z.string(),
-  'Preference-Applied': z.string(),
-  'Idempotent-Replayed': z.string().optional().openapi({ description: '`true` when the key had made the job before.' }),
-})

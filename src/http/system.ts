@@ -2,9 +2,13 @@ import { z } from '@hono/zod-openapi'
 import { problems } from '../core/problems.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, notFound } from './problem.ts'
+import { json } from './schemas.ts'
 
 /** One thing that must be well for the service to take work: null when it is, else what is wrong. */
 export type ReadyCheck = () => Promise<string | null>
+
+const Readiness = z.object({ status: z.enum(['ok', 'unavailable']), checks: z.record(z.string(), z.string()) })
+const Explanation = z.object({ code: z.string(), status: z.int(), title: z.string(), help: z.string() })
 
 const tag = 'Operating'
 const READY_TIMEOUT_MS = 2000
@@ -17,7 +21,7 @@ export function systemRoutes(add: AddOperation, checks: Readonly<Record<string, 
       tag,
       role: null,
       summary: 'Is the process alive?',
-      responses: { 200: { description: 'It is' } },
+      responses: { 200: json(z.object({ status: z.literal('ok') }), 'It is') },
     },
     ({ c }) => c.body('{"status":"ok"}', 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }),
   )
@@ -28,7 +32,7 @@ export function systemRoutes(add: AddOperation, checks: Readonly<Record<string, 
       tag,
       role: null,
       summary: 'Can it take work?',
-      responses: { 200: { description: 'It can' }, 503: { description: 'Not now; `checks` says why' } },
+      responses: { 200: json(Readiness, 'It can'), 503: json(Readiness, 'Not now; `checks` says why') },
     },
     async ({ c }) => {
       const results = await Promise.all(
@@ -50,7 +54,7 @@ export function systemRoutes(add: AddOperation, checks: Readonly<Record<string, 
       role: null,
       summary: 'What a problem means',
       params: z.object({ code: z.string() }),
-      responses: { 200: { description: 'Title, status and what to do about it' } },
+      responses: { 200: json(Explanation, 'Title, status and what to do about it') },
     },
     ({ c, params }) => {
       if (!Object.hasOwn(problems, params.code)) throw notFound()

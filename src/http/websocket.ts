@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import type { WSContext } from 'hono/ws'
 import { AppError } from '../errors.ts'
 import { isEnd, jobEvents } from '../jobs/event-stream.ts'
+import { withHeaders } from './documented.ts'
 import { type EventRoutes, resumePoint, streamOf } from './events.ts'
 import type { AddOperation } from './operation.ts'
 import { notFound } from './problem.ts'
@@ -32,7 +33,7 @@ export function webSocketRoutes(add: AddOperation, deps: EventRoutes): void {
       responses: {
         101: { description: 'The WebSocket' },
         410: { description: 'The job has expired' },
-        426: { description: 'The request was not an upgrade' },
+        426: withHeaders({ description: 'The request was not an upgrade' }, 'Upgrade'),
       },
     },
     async ({ c, caller, params, query }) => {

@@ -59,19 +59,28 @@ export function jobAcceptor({
     await checkPayload(handler, request.payload)
     const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
     const job = newJob(request, handler, origin, clock)
-    // A repeat adds nothing to a full queue.
-    const accepted = backlog.full ? await repeatOf(job, request.key, jobs) : await jobs.accept(job, request.key)
+    const accepted = await takePlace(job, request.key, jobs, backlog)
     if (accepted.kind === 'key_reused') {
       throw new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or body.')
     }
     if (accepted.kind === 'created') {
       events.jobAccepted(accepted.job)
-      if (accepted.job.queue === 'ready') {
-        backlog.add()
-        engine.wake('jobs', [accepted.job.type])
-      }
+      if (accepted.job.queue === 'ready') engine.wake('jobs', [accepted.job.type])
     }
     return accepted
+  }
+}
+
+/** A repeat adds nothing to a full queue, and neither does what is scheduled for later. */
+async function takePlace(job: NewJob, key: NewKey | null, jobs: JobStore, backlog: Backlog): Promise<Accepted> {
+  if (!backlog.reserve()) return repeatOf(job, key, jobs)
+  let took = false
+  try {
+    const accepted = await jobs.accept(job, key)
+    took = accepted.kind === 'created' && accepted.job.queue === 'ready'
+    return accepted
+  } finally {
+    if (!took) backlog.release()
   }
 }
 

@@ -17,13 +17,16 @@ export class Backlog {
     return this.#ready
   }
 
-  get full(): boolean {
-    return this.#ready >= this.#max
+  /** Takes a place before the job is stored, so that a burst cannot pass all at once. False: there is none. */
+  reserve(): boolean {
+    if (this.#ready >= this.#max) return false
+    this.#ready += 1
+    return true
   }
 
-  /** A job became ready. */
-  add(): void {
-    this.#ready += 1
+  /** Nothing came of it. */
+  release(): void {
+    this.#ready = Math.max(0, this.#ready - 1)
   }
 
   async count(jobs: JobStore): Promise<void> {

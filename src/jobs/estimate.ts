@@ -80,5 +80,6 @@ const UNKNOWN_RUN_MS = 20
 export function retryAfterS(job: Job, estimate: Estimate, now: number): number {
   const unknown = Math.max((now - job.createdAt) / 4, (estimate.position ?? 0) * UNKNOWN_RUN_MS)
   const left = estimate.completionAt === null ? unknown : estimate.completionAt - now
-  return Math.min(MAX_RETRY_AFTER_S, Math.max(1, Math.ceil(left / 1000)))
+  // It cannot be done before its time, whatever is known of its type.
+  return Math.min(MAX_RETRY_AFTER_S, Math.max(1, Math.ceil(Math.max(left, job.dueAt - now) / 1000)))
 }

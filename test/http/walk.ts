@@ -1,0 +1,172 @@
+import type { Receiver } from '../support/receiver.ts'
+import { ADMIN_KEY, API_KEY, type TestService } from '../support/service.ts'
+
+/** Handlers that the walk needs: they fail, take too long, and wait for somebody outside. */
+export const HANDLERS = `import { defineHandler, PermanentError, z } from 'posthorn/handlers'
+const input = z.object({ url: z.string().optional() })
+export const fails = defineHandler({ type: 'test.fails', input, run: () => { throw new PermanentError('No luck.') } })
+export const slow = defineHandler({ type: 'test.times-out', input, timeoutS: 0.1, maxAttempts: 1,
+  run: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))) })
+export const waits = defineHandler({ type: 'test.waits', input, maxAttempts: 1, run: async ({ input, job, fetch }) => {
+  await fetch(input.url, { method: 'POST', body: JSON.stringify({ id: job.id, token: job.token }) })
+  return job.suspend()
+} })`
+const LATER = { type: 'echo', run_at: '2099-01-01T00:00:00Z' }
+const UNKNOWN = `job_${'0'.repeat(32)}`
+const FOUR = ['/v1/jobs/ID', '/v1/jobs/ID/status', '/v1/queue/requests/ID', '/v1/jobs/ID/result']
+
+let posthorn: TestService
+let receiver: Receiver
+let checking: typeof fetch
+
+interface Call extends RequestInit {
+  json?: unknown
+  key?: string | null
+  prefer?: string
+}
+
+/** Returns the body, or what of it can be read as JSON. */
+async function call(target: string, { json, key = API_KEY, prefer, ...init }: Call = {}) {
+  const [method = '', path = ''] = target.split(' ')
+  const headers = {
+    ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+    ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(prefer === undefined ? {} : { prefer }),
+    ...init.headers,
+  }
+  const body = json === undefined ? (init.body ?? null) : JSON.stringify(json)
+  const response = await checking(posthorn.url + path, { redirect: 'manual', ...init, method, headers, body })
+  const text = await response.text()
+  const isJson = response.headers.get('content-type')?.includes('json') === true && text !== ''
+  const data = isJson ? (JSON.parse(text) as Record<string, unknown> & { id: string }) : null
+  return { status: response.status, data, id: String(data?.id), headers: response.headers }
+}
+
+const submit = (json: object, more: Call = {}) => call('POST /v1/jobs', { json, ...more })
+
+/** Through every operation: how it goes well, and what usually goes wrong. */
+export async function walk(service: TestService, receives: Receiver, checkingFetch: typeof fetch): Promise<void> {
+  posthorn = service
+  receiver = receives
+  checking = checkingFetch
+  receiver.answer = (hit, response) => response.writeHead(hit.path === '/gone' ? 410 : 200).end('{}')
+  const done = await submissions()
+  const later = await submit(LATER, { prefer: 'respond-async' })
+  const failed = await submit({ type: 'test.fails' }, { prefer: 'respond-async, wait=0' })
+  await call(`GET /v1/jobs/${failed.id}`, { prefer: 'wait=5' })
+  for (const id of [done, later.id, failed.id, UNKNOWN]) await reads(id)
+  await call(`POST /v1/jobs/${later.id}/cancel`)
+  await reads(later.id)
+  for (const id of [later.id, UNKNOWN]) await call(`POST /v1/jobs/${id}/cancel`)
+  await batchesAndLists(done)
+  await outside()
+  await files()
+  await deliveries()
+  for (const path of ['/healthz', '/readyz', '/problems/not-found', '/problems/nothing']) {
+    await call(`GET ${path}`, { key: null })
+  }
+  const pending = await submit(LATER, { prefer: 'respond-async' })
+  for (const id of [pending.id, done, UNKNOWN]) await call(`DELETE /v1/jobs/${id}`)
+  await reads(done)
+  await Promise.all(Array.from({ length: 800 }, () => call(`GET /v1/jobs/${UNKNOWN}`)))
+}
+
+async function submissions(): Promise<string> {
+  const done = await submit({ type: 'echo', payload: { a: 1 }, metadata: { order: '42' } })
+  const key = { headers: { 'idempotency-key': 'k' }, prefer: 'respond-async' }
+  for (const json of [LATER, LATER, { ...LATER, priority: 1 }]) await submit(json, key)
+  for (let n = 0; n < 2; n++) await submit({ type: 'echo' }, { headers: { 'paypal-request-id': 'p' } })
+  await submit(LATER, { prefer: 'respond-async, return=minimal' })
+  await submit(LATER, { prefer: 'wait=0' })
+  for (const type of ['test.fails', 'test.times-out', 'no.such.type', 7]) await submit({ type })
+  await submit({ type: 'http.request', payload: { url: `${receiver.url}/gone` }, max_attempts: 1 })
+  await submit({ ...LATER, colour: 'red' }, { prefer: 'handling=strict' })
+  await submit({ type: 'echo' }, { headers: { 'idempotency-key': '"' } })
+  await submit({ type: 'echo', payload: 'x'.repeat(1024 * 1024) })
+  await call('POST /v1/jobs', { body: '{' })
+  await call('POST /v1/jobs', { body: '{', headers: { 'content-type': 'application/json' } })
+  for (const key of [null, ADMIN_KEY]) await submit(LATER, { key })
+  return done.id
+}
+
+async function reads(id: string): Promise<void> {
+  for (const path of FOUR) {
+    const url = `GET ${path.replace('ID', id)}`
+    const { headers } = await call(url)
+    await call(url, { headers: { 'if-none-match': headers.get('etag') ?? '"x"' } })
+    await call(url, { key: null })
+  }
+  await call(`GET /v1/jobs/${id}/status?redirect=false`)
+  await call(`GET /v1/jobs/${id}/status?redirect=maybe`)
+  if (id === UNKNOWN || (await call(`GET /v1/jobs/${id}`)).data?.finished_at != null) {
+    await call(`GET /v1/jobs/${id}/events`)
+    await call(`GET /v1/jobs/${id}/events`, { headers: { 'last-event-id': '99' } })
+  }
+  await call(`GET /v1/jobs/${id}/ws`)
+}
+
+async function batchesAndLists(done: string): Promise<void> {
+  const item = { type: 'echo', idempotency_key: 'item' }
+  for (const jobs of [[item, item, null, { ...item, priority: 1 }], [], 7])
+    await call('POST /v1/jobs/batch', { json: { jobs } })
+  await call('POST /v1/jobs/batch', { key: null, json: {} })
+  for (const query of ['', '?limit=2', '?status=completed', '?limit=0', '?cursor=x', '?created_after=now']) {
+    await call(`GET /v1/jobs${query}`)
+    await call(`GET /v1/deliveries${query.replace('created_', '').replace('completed', 'dead')}`)
+    await call(`GET /v1/admin/dead-letters${query.replace(/.status.*/, '')}`, { key: ADMIN_KEY })
+  }
+  await call(`GET /v1/deliveries?job_id=${done}`)
+}
+
+async function outside(): Promise<void> {
+  for (const [how, json] of [
+    ['complete', { ok: true }],
+    ['fail', { code: 'no', detail: 'No.' }],
+  ] as const) {
+    const { id } = await submit(
+      { type: 'test.waits', payload: { url: `${receiver.url}/bank` } },
+      { prefer: 'respond-async' },
+    )
+    const [hit] = await receiver.waitFor(1, ({ body }) => body.includes(id) && body.includes('token'))
+    const { token } = JSON.parse(hit?.body ?? '') as { token: string }
+    await call(`POST /v1/jobs/${id}/${how}`, { key: null })
+    await call(`POST /v1/jobs/${id}/fail`, { json: { code: 7 }, key: token })
+    for (const key of ['wrong', token, token]) await call(`POST /v1/jobs/${id}/${how}`, { json, key })
+    await call(`GET /v1/jobs/${id}`)
+  }
+}
+
+async function files(): Promise<void> {
+  const headers = { 'content-type': 'text/plain', 'idempotency-key': 'file' }
+  const { id } = await call('POST /v1/files', { body: '0123456789', headers })
+  await call('POST /v1/files', { body: '0123456789', headers })
+  await call('POST /v1/files', { body: 'other', headers })
+  await call('POST /v1/files', { body: 'x', headers: { 'content-type': 'no type' } })
+  for (const range of ['', 'bytes=0-3', 'bytes=90-']) await call(`GET /v1/files/${id}`, { headers: { range } })
+  await call('GET /v1/files/file_1')
+}
+
+async function deliveries(): Promise<void> {
+  for (const path of ['/ok', '/gone']) {
+    const { id } = await submit({ type: 'echo', callback_url: receiver.url + path })
+    const settled = await posthorn.job(id, ({ callback }) =>
+      /^de(ad|livered)$/.test((callback as { status: string }).status),
+    )
+    const { delivery_id: delivery } = settled.callback as { delivery_id: string }
+    await call(`GET /v1/jobs/${id}`)
+    await call(`GET /v1/deliveries/${delivery}`)
+    await call(`GET /v1/deliveries?job_id=${id}`)
+    const { data } = await call('GET /v1/admin/dead-letters', { key: ADMIN_KEY })
+    for (const letter of (data?.data ?? []) as { id: string }[]) {
+      await call(`POST /v1/admin/dead-letters/${letter.id}/replay`, { key: ADMIN_KEY })
+    }
+    await call(`POST /v1/deliveries/${delivery}/replay`)
+    await call(`POST /v1/admin/deliveries/${delivery}/replay`, { key: ADMIN_KEY })
+  }
+  await call('GET /v1/deliveries/dlv_1')
+  await call('POST /v1/deliveries/dlv_1/replay')
+  for (const what of ['dead-letters/dead_1', 'deliveries/dlv_1']) {
+    await call(`POST /v1/admin/${what}/replay`, { key: ADMIN_KEY })
+    await call(`POST /v1/admin/${what}/replay`)
+  }
+}
