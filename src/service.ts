@@ -37,6 +37,8 @@ import { openSqliteStore } from './store/sqlite/store.ts'
 export interface Service extends AsyncDisposable {
   /** Base of the API, as clients reach it. */
   url: string
+  /** Where it listens. */
+  port: number
   /** Takes no more work, finishes or releases what runs, and closes everything, within the grace period. */
   stop(): Promise<void>
 }
@@ -108,7 +110,7 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
     [watchers.release, () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs), () => dispatcher.stop()],
     stack.move(),
   )
-  return { url: publicUrl, stop, [Symbol.asyncDispose]: stop }
+  return { url: publicUrl, port: server.port, stop, [Symbol.asyncDispose]: stop }
 }
 
 type Base = Awaited<ReturnType<typeof openBase>>

@@ -1,5 +1,4 @@
-import type { RouteConfig } from '@hono/zod-openapi'
-import { z } from '@hono/zod-openapi'
+import { type RouteConfig, z } from '@hono/zod-openapi'
 
 /** What the headers of answers mean. All are strings to the document; their grammar is that of the RFC they name. */
 const HEADERS = {
@@ -94,7 +93,7 @@ function headersIn(response: Documented): object {
   return 'headers' in response ? (response.headers as object) : {}
 }
 
-function usualProblems({ role, polled, body, query, params }: Answered): Responses {
+function usualProblems({ path, role, polled, body, query, params }: Answered): Responses {
   return {
     ...((body !== undefined || query !== undefined) && {
       400: { description: 'The request is malformed; `details` says where' },
@@ -103,8 +102,13 @@ function usualProblems({ role, polled, body, query, params }: Answered): Respons
       401: { description: 'No key that is known' },
       403: { description: 'A key of another role' },
     }),
+    ...(path.startsWith('/v1/') && {
+      500: { description: 'The fault is ours; `debug_id` finds it in the log' },
+      503: { description: 'The storage takes nothing at the moment; come again after `Retry-After`' },
+    }),
     ...(params !== undefined && { 404: { description: 'There is nothing of this id for this key' } }),
     ...(body !== undefined && {
+      408: { description: 'The body took longer than 30 s to arrive' },
       413: { description: 'The body is too large' },
       415: withHeaders({ description: 'The body is not JSON' }, 'Accept'),
       422: { description: 'The body is understood and cannot be processed' },

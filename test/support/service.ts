@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { readConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { type Service, startService } from '../../src/service.ts'
+import { answerChecker, type OpenApi } from './openapi.ts'
 
 export const API_KEY = 'test-client-key-0123456789abcdefghij'
 export const ADMIN_KEY = 'test-admin-key-0123456789abcdefghijk'
@@ -44,8 +45,12 @@ export async function startTestService(env: Environment = {}, folder?: string): 
   })
   const log = createLog(config.logLevel, false)
   const service = await startService({ config, secrets, log, showFirstRun: () => {} })
+  // Every answer that a test gets is compared with what the OpenAPI document says of it.
+  const local = `http://127.0.0.1:${service.port}`
+  const document = config.roles.has('api') ? await (await fetch(`${local}/openapi.json`)).json() : { paths: {} }
+  const checker = answerChecker(document as OpenApi)
   const api: TestService['api'] = (path, { json, key = API_KEY, ...init } = {}) =>
-    fetch(service.url + path, {
+    checker.fetch(local + path, {
       ...init,
       ...(json === undefined ? {} : { method: init.method ?? 'POST', body: JSON.stringify(json) }),
       headers: {
@@ -77,6 +82,7 @@ export async function startTestService(env: Environment = {}, folder?: string): 
     },
     [Symbol.asyncDispose]: async () => {
       await service.stop()
+      if (checker.faults.size > 0) throw new Error(`not as documented: ${[...checker.faults].sort().join('\n')}`)
       if (folder === undefined) await rm(own, { recursive: true, force: true })
     },
   }
