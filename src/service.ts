@@ -58,6 +58,7 @@ const UPKEEP_MS = 1000
 /** The rest is for putting back what still runs, and for closing: whoever counts the grace period then kills. */
 const RUNS_SHARE_OF_GRACE = 0.8
 const PURGE_MS = 60_000
+const SWEEP_BYTES_MS = 6 * 3_600_000
 const BACKLOG_MS = 1000
 const RUN_TIMES_MS = 10_000
 const LOST_DELIVERIES_MS = 5000
@@ -190,6 +191,9 @@ function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatc
     engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(base))
     engine.every(UPKEEP_MS, 'expiring results', () => expireResults(base))
     engine.every(PURGE_MS, 'removing what is old', () => purgeOld({ ...base, uploads: base.store.files }))
+    engine.every(SWEEP_BYTES_MS, 'sweeping files without a row', async () => {
+      await base.files.sweepBytes()
+    })
     engine.every(UPKEEP_MS, 'failing forgotten jobs', () => failForgotten(base))
   }
   if (roles.has('dispatcher')) {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { StoreUnavailableError } from '../errors.ts'
 import { type FileBytes, FileTooLargeError, type WrittenFile } from './files.ts'
@@ -37,7 +37,18 @@ export function diskFiles(folder: string): FileBytes {
       await once(stream, 'open')
       return stream
     },
-    remove: (id) => rm(pathOf(id), { force: true }),
+    async remove(id) {
+      await rm(pathOf(id), { force: true })
+      await rm(`${pathOf(id)}.partial`, { force: true })
+    },
+    async *writtenBefore(time) {
+      for (const subfolder of await readdir(folder).catch(() => [])) {
+        for (const name of await readdir(join(folder, subfolder)).catch(() => [])) {
+          const found = await stat(join(folder, subfolder, name)).catch(() => null)
+          if (found !== null && found.mtime < time) yield name.replace(/\.partial$/, '')
+        }
+      }
+    },
   }
 }
 

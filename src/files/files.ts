@@ -11,6 +11,8 @@ export interface FileBytes {
   read(id: string, range?: { start: number; end: number }): Promise<Readable>
   /** Does nothing when it is not there. */
   remove(id: string): Promise<void>
+  /** Ids of all files written before, and of what is left of writes that were cut off; in no order. */
+  writtenBefore(time: Date): AsyncIterable<string>
 }
 
 export interface WrittenFile {

@@ -1,5 +1,11 @@
 import type { Readable } from 'node:stream'
-import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { EX_CONFIG, EX_UNAVAILABLE, StartError } from '../errors.ts'
 import type { FileBytes } from './files.ts'
 import { measured } from './measured.ts'
@@ -51,6 +57,17 @@ export function s3Files(place: S3Place, options: S3Options): S3Files {
     },
     async remove(id) {
       await answered(client.send(new DeleteObjectCommand(at(id))))
+    },
+    async *writtenBefore(time) {
+      let token: string | undefined
+      do {
+        const query = { Bucket: bucket, Prefix: prefix, ...(token && { ContinuationToken: token }) }
+        const page = await answered(client.send(new ListObjectsV2Command(query)))
+        for (const { Key, LastModified } of page.Contents ?? []) {
+          if (Key !== undefined && LastModified !== undefined && LastModified < time) yield Key.slice(prefix.length)
+        }
+        token = page.NextContinuationToken
+      } while (token !== undefined)
     },
     async check() {
       try {

@@ -20,7 +20,13 @@ export interface TenantFiles {
   read(file: FileRow, range?: { start: number; end: number }): Promise<Readable>
   /** Removes the bytes of files whose rows are gone. */
   removeBytes(ids: readonly string[]): Promise<void>
+  /** Removes bytes that have had no row for an hour: what a crash or a failed removal left behind. Returns how many. */
+  sweepBytes(): Promise<number>
 }
+
+/** A row comes at once after its bytes, so bytes as old as this without one have lost theirs. */
+const ORPHAN_MS = 3_600_000
+const CHUNK = 500
 
 export interface NewFile {
   tenantId: string
@@ -28,6 +34,9 @@ export interface NewFile {
   jobId: string | null
   contentType: string
 }
+
+/** Only what has the form of our ids is ever removed. */
+const OURS = /^file_[0-9a-f]{32}$/
 
 export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): TenantFiles {
   return {
@@ -49,6 +58,22 @@ export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): T
     read: (file, range) => bytes.read(file.id, range),
     removeBytes: async (ids) => {
       await Promise.all(ids.map((id) => bytes.remove(id)))
+    },
+    async sweepBytes() {
+      let removed = 0
+      const sweep = async (ids: string[]): Promise<void> => {
+        const orphans = await store.unknown(ids)
+        await Promise.all(orphans.map((id) => bytes.remove(id)))
+        removed += orphans.length
+      }
+      let chunk: string[] = []
+      for await (const id of bytes.writtenBefore(new Date(clock.now() - ORPHAN_MS))) {
+        if (!OURS.test(id) || chunk.push(id) < CHUNK) continue
+        await sweep(chunk)
+        chunk = []
+      }
+      await sweep(chunk)
+      return removed
     },
   }
 }

@@ -21,6 +21,8 @@ export interface FileStore {
   /** The file and its idempotency key, at once. */
   add(file: FileRow, key: NewKey | null): Promise<AddedFile>
   get(tenantId: string, id: string): Promise<FileRow | null>
+  /** Those of the ids that are of no file. */
+  unknown(ids: readonly string[]): Promise<string[]>
   /** Removes uploads from before that no job refers to; returns their ids. */
   removeOrphans(uploadedBefore: number, limit: number): Promise<string[]>
 }

@@ -25,6 +25,12 @@ export function filesContract(subject: () => Subject): void {
     expect(await buffer(await load())).toEqual(bytes)
   })
 
+  test('files are found by when they were written', async () => {
+    await save(inChunks(Buffer.from('old'), 3))
+    expect(await Array.fromAsync(subject().files.writtenBefore(new Date(Date.now() + 60_000)))).toEqual([ID])
+    expect(await Array.fromAsync(subject().files.writtenBefore(new Date(Date.now() - 60_000)))).toEqual([])
+  })
+
   test('an empty file is a file', async () => {
     expect(await save(inChunks(Buffer.alloc(0), 1))).toEqual({ size: 0, sha256: sha256(Buffer.alloc(0)) })
     expect(await text(await load())).toBe('')

@@ -40,6 +40,7 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
   const get = db.prepare<[string, string], FileRow>(
     `SELECT ${selectList(files)} FROM files WHERE id = ? AND tenant_id = ?`,
   )
+  const exists = db.prepare<[string], number>('SELECT 1 FROM files WHERE id = ?').pluck()
   const orphans = db
     .prepare<[number, number], string>(
       `DELETE FROM files WHERE id IN (SELECT id FROM files f WHERE job_id IS NULL AND created_at <= ?
@@ -59,6 +60,7 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
         return { kind: 'created', file }
       }),
     get: async (tenantId, id) => get.get(id, tenantId) ?? null,
+    unknown: async (ids) => ids.filter((id) => exists.get(id) === undefined),
     removeOrphans: (uploadedBefore, limit) =>
       writer.run(() => {
         const ids = orphans.all(uploadedBefore, limit) as string[]
