@@ -1,4 +1,4 @@
-import type { MessagePort, Transferable } from 'node:worker_threads'
+import { type MessagePort, parentPort, type Transferable, workerData } from 'node:worker_threads'
 import { type Handler, type HandlerContext, problemOf, RetryableError } from './define.ts'
 import type { ContextAnswer, ContextCall, IsolatedRun, RunResult } from './isolate.ts'
 import { resolvePublicModule } from './load.ts'
@@ -6,11 +6,13 @@ import { resultOf, suspension } from './suspension.ts'
 
 resolvePublicModule()
 
+const port = parentPort as MessagePort
+
 type Call = ContextCall['call']
 type Args<Name extends Call> = Extract<ContextCall, { call: Name }>['args']
 
 /** The other side of `Isolation.run`: one run of one handler, in its thread. */
-export default async function runIsolated(run: IsolatedRun): Promise<RunResult> {
+async function perform(run: IsolatedRun): Promise<RunResult> {
   try {
     const module = (await import(run.moduleUrl)) as Record<string, unknown>
     const handler = Object.values(module)
@@ -19,13 +21,11 @@ export default async function runIsolated(run: IsolatedRun): Promise<RunResult> 
     return resultOf(await handler.run(remoteContext(run)))
   } catch (error) {
     return { problem: problemOf(error) }
-  } finally {
-    run.port.close()
   }
 }
 
-function remoteContext({ port, input, job, attempt }: IsolatedRun): HandlerContext<unknown> {
-  const ask = caller(port)
+function remoteContext({ input, job, attempt }: IsolatedRun): HandlerContext<unknown> {
+  const ask = caller()
   const tell = <Name extends Call>(call: Name, args: Args<Name>): void => port.postMessage({ id: null, call, args })
   return {
     input,
@@ -61,7 +61,7 @@ function remoteContext({ port, input, job, attempt }: IsolatedRun): HandlerConte
 }
 
 /** Calls into the context on the main thread. A problem there is thrown here, with its code. */
-function caller(port: MessagePort) {
+function caller() {
   const waiting = new Map<number, (answer: ContextAnswer) => void>()
   let lastId = 0
   port.on('message', (answer: ContextAnswer) => {
@@ -82,3 +82,5 @@ function caller(port: MessagePort) {
     throw error
   }
 }
+
+port.postMessage({ result: await perform(workerData as IsolatedRun) })

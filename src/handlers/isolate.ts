@@ -1,19 +1,15 @@
-import { once } from 'node:events'
-import { setTimeout as delay } from 'node:timers/promises'
-import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import { type Transferable, Worker } from 'node:worker_threads'
 import type { JobProblem } from '../core/job.ts'
 import { type HandlerContext, problemOf } from './define.ts'
-import { MAX_THREADS, type RegisteredHandler } from './registry.ts'
+import type { RegisteredHandler } from './registry.ts'
 
 /** What came of a run: its result as JSON, the wish to wait, or a problem. */
 export type RunResult = { json: string } | { suspend: { timeoutS: number } } | { problem: JobProblem }
 
-/** What the thread is started with. The rest it asks for over the port. */
+/** What the thread is started with. The rest it asks for by messages. */
 export interface IsolatedRun {
   moduleUrl: string
   type: string
-  port: MessagePort
   input: unknown
   job: Omit<HandlerContext<unknown>['job'], 'suspend'>
   attempt: number
@@ -30,59 +26,58 @@ export type ContextCall = { id: number | null } & (
 
 export type ContextAnswer = { id: number } & ({ value: unknown } | { problem: JobProblem })
 
-const LAST_WORDS_MS = 1000
-const IDLE_MS = 30_000
+/** What a thread says: calls, and last of all its result. One way for both, so that none overtakes another. */
+export type ThreadMessage = ContextCall | { result: RunResult }
 
-/** Runs handlers in threads of their own, with a memory limit. One run at a time in a thread. */
+const THREAD = new URL('./isolate-thread.ts', import.meta.url)
+
+/**
+ * Runs each handler in a thread of its own, with a memory limit. A thread is used once: what a run leaves behind
+ * (timers, rejections, changed globals) ends with it, and cannot reach the run of another tenant.
+ */
 export class Isolation implements AsyncDisposable {
-  readonly #pools = new Map<string, Piscina>()
+  readonly #threads = new Set<Worker>()
 
   /** Never rejects: a crash, too much memory or an aborted signal is a problem like any other. */
   async run(handler: RegisteredHandler, context: HandlerContext<unknown>): Promise<RunResult> {
     const { moduleUrl, memoryMb } = handler.isolation as NonNullable<RegisteredHandler['isolation']>
-    const { port1, port2 } = new MessageChannel()
-    serveContext(port1, context)
-    const { input, attempt } = context
+    const { input, attempt, signal } = context
     // Functions do not cross to the other thread; it has its own.
     const { suspend: _, ...job } = context.job
-    const run: IsolatedRun = { moduleUrl, type: handler.type, port: port2, input, job, attempt }
+    const workerData: IsolatedRun = { moduleUrl, type: handler.type, input, job, attempt }
+    let thread: Worker | undefined
+    const end = (): void => void thread?.terminate()
     try {
-      const done = once(port1, 'close')
-      const result = (await this.#pool(handler.type, memoryMb).run(run, {
-        transferList: [port2],
-        signal: context.signal,
-      })) as RunResult
-      // The result comes by another way than the last progress: the port closes behind what was sent over it.
-      await Promise.race([done, delay(LAST_WORDS_MS, undefined, { ref: false })])
-      return result
+      signal.throwIfAborted()
+      thread = new Worker(THREAD, { workerData, resourceLimits: { maxOldGenerationSizeMb: memoryMb } })
+      this.#threads.add(thread)
+      signal.addEventListener('abort', end, { once: true })
+      return await resultOf(thread, context, memoryMb)
     } catch (error) {
       return { problem: crashProblem(error, memoryMb) }
     } finally {
-      port1.close()
+      signal.removeEventListener('abort', end)
+      if (thread !== undefined) this.#threads.delete(thread)
+      await thread?.terminate()
     }
   }
 
-  #pool(type: string, memoryMb: number): Piscina {
-    const known = this.#pools.get(type)
-    if (known !== undefined) return known
-    const pool = new Piscina({
-      filename: new URL('./isolate-thread.ts', import.meta.url).href,
-      minThreads: 0,
-      maxThreads: MAX_THREADS,
-      idleTimeout: IDLE_MS,
-      // Else the thread stands still between runs, and what one left behind there would hit the next.
-      atomics: 'disabled',
-      resourceLimits: { maxOldGenerationSizeMb: memoryMb },
-    })
-    // A thread that fails between runs, or before its first, is replaced; unheard, this would end the process.
-    pool.on('error', () => {})
-    this.#pools.set(type, pool)
-    return pool
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.destroy()))
+    await Promise.all([...this.#threads].map((thread) => thread.terminate()))
   }
+}
+
+/** Serves the thread until it has its result, or ends without one. */
+function resultOf(thread: Worker, context: HandlerContext<unknown>, memoryMb: number): Promise<RunResult> {
+  return new Promise((resolve) => {
+    const failed = (error: unknown): void => resolve({ problem: crashProblem(error, memoryMb) })
+    thread.on('error', failed)
+    thread.on('exit', () => failed(new Error('The thread ended before its run did.')))
+    thread.on('message', (message: ThreadMessage) => {
+      if ('result' in message) resolve(message.result)
+      else void serve(thread, message, context)
+    })
+  })
 }
 
 function crashProblem(error: unknown, memoryMb: number): JobProblem {
@@ -97,14 +92,12 @@ function crashProblem(error: unknown, memoryMb: number): JobProblem {
   }
 }
 
-function serveContext(port: MessagePort, context: HandlerContext<unknown>): void {
-  port.on('message', async (request: ContextCall) => {
-    const { value, transfer } = await perform(request, context).catch((error: unknown) => ({
-      value: { problem: problemOf(error) },
-      transfer: [],
-    }))
-    if (request.id !== null) port.postMessage({ id: request.id, ...(value as object) }, transfer)
-  })
+async function serve(thread: Worker, request: ContextCall, context: HandlerContext<unknown>): Promise<void> {
+  const { value, transfer } = await perform(request, context).catch((error: unknown) => ({
+    value: { problem: problemOf(error) },
+    transfer: [],
+  }))
+  if (request.id !== null) thread.postMessage({ id: request.id, ...value }, transfer)
 }
 
 async function perform(

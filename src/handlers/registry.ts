@@ -21,8 +21,8 @@ const DEFAULT_TIMEOUT_S = 300
 const DEFAULT_MAX_ATTEMPTS = 3
 const DEFAULT_CONCURRENCY = 32
 const DEFAULT_MEMORY_MB = 256
-/** Of one type. */
-export const MAX_THREADS = 8
+/** Isolated runs of one type at once: each has a thread and its memory. */
+const MAX_THREADS = 8
 
 const builtIn = [echo, httpRequest, httpAggregate]
 
@@ -53,7 +53,6 @@ function register(definition: Handler, moduleUrl: string | null): RegisteredHand
     definition,
     timeoutMs: (definition.timeoutS ?? DEFAULT_TIMEOUT_S) * 1000,
     maxAttempts: definition.maxAttempts ?? DEFAULT_MAX_ATTEMPTS,
-    // A run beyond the threads would spend its time limit waiting for one.
     concurrency: Math.min(
       definition.concurrency ?? DEFAULT_CONCURRENCY,
       isolated && moduleUrl !== null ? MAX_THREADS : Infinity,
