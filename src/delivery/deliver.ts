@@ -9,9 +9,9 @@ import {
   type Outcome,
 } from '../core/delivery.ts'
 import type { EgressClient, EgressRequest, EgressResult } from '../egress/client.ts'
-import { StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Attempt, AttemptRecord, ClaimedDelivery, DeliveryStore } from '../store/store.ts'
+import { untilStored } from '../store/until-stored.ts'
 import { prepareRequest } from './prepare.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -32,8 +32,6 @@ export interface AttemptResult {
 
 /** Makes one attempt of a claimed delivery: prepare → send → decide → record. */
 export type Deliver = (delivery: ClaimedDelivery, growLane: () => boolean) => Promise<AttemptResult>
-
-const MAX_RETRY_PAUSE_MS = 5000
 
 export function deliverer(deps: DeliverDependencies): Deliver {
   const { policy, clock, events } = deps
@@ -85,18 +83,13 @@ async function attempt(delivery: ClaimedDelivery, deps: DeliverDependencies): Pr
   }
 }
 
-/** The receiver has answered: while the database takes no writes, the outcome is kept, for as long as the claim lasts. */
-async function record(record: AttemptRecord, deps: DeliverDependencies): Promise<boolean> {
-  const { deliveries, clock, events } = deps
-  for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_PAUSE_MS)) {
-    try {
-      return await deliveries.record(record)
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
-      events.taskFailed('recording an attempt', error)
-      await clock.sleep(pauseMs)
-    }
-  }
+/** The receiver has answered: that is written as soon as the storage takes it, unless the claim is lost by then. */
+function record(attempt: AttemptRecord, { deliveries, clock, events }: DeliverDependencies): Promise<boolean> {
+  return untilStored(
+    () => deliveries.record(attempt),
+    clock,
+    (error) => events.taskFailed('recording an attempt', error),
+  )
 }
 
 function attemptRow(

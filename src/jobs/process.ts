@@ -2,13 +2,13 @@ import { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
 import { deadlineExceeded, decideRun, type Job, type JobProblem } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
-import { StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { problemOf } from '../handlers/define.ts'
 import type { Isolation, RunResult } from '../handlers/isolate.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
 import { notStored, resultOf } from '../handlers/suspension.ts'
 import type { JobStore } from '../store/store.ts'
+import { untilStored } from '../store/until-stored.ts'
 import { type CallbackSettings, callbackFor } from './callback.ts'
 import { finishOf, type JobEnd, problemJson } from './end.ts'
 import type { RunTimes } from './estimate.ts'
@@ -41,7 +41,6 @@ export type ProcessJob = (job: Job, abort: AbortController) => Promise<void>
 
 /** A result larger than this is stored as a file (claim check, CONTRACT §3). */
 const MAX_INLINE_RESULT_BYTES = 256 * 1024
-const MAX_RETRY_PAUSE_MS = 5000
 
 export function jobProcessor(deps: ProcessDependencies): ProcessJob {
   const { clock, events } = deps
@@ -207,15 +206,7 @@ async function storeResult(job: Job, json: string, deps: ProcessDependencies): P
   }
 }
 
-/** The work is done: while the database takes no writes, its outcome is kept and written as soon as it does. */
-async function persist<T>(write: () => Promise<T>, { clock, events }: ProcessDependencies): Promise<T> {
-  for (let pauseMs = 100; ; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_PAUSE_MS)) {
-    try {
-      return await write()
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error
-      events.taskFailed('storing the end of a run', error)
-      await clock.sleep(pauseMs)
-    }
-  }
+/** The work is done: its outcome is written as soon as the storage takes it. */
+function persist<T>(write: () => Promise<T>, { clock, events }: ProcessDependencies): Promise<T> {
+  return untilStored(write, clock, (error) => events.taskFailed('storing the end of a run', error))
 }
