@@ -10,7 +10,7 @@ import { selectList } from './statements.ts'
 export function jobExpiry(
   db: Database,
   writer: GroupCommit,
-): Pick<JobStore, 'expiryDue' | 'postponeExpiry' | 'expire' | 'purge'> {
+): Pick<JobStore, 'expiryDue' | 'postponeExpiry' | 'expire' | 'purge' | 'erase'> {
   const callbacks = callbackWriter(db)
   const due = db.prepare<[number, number], Job>(
     `SELECT ${selectList(jobs)} FROM jobs WHERE expiry_due_at <= ? ORDER BY expiry_due_at LIMIT ?`,
@@ -23,9 +23,7 @@ export function jobExpiry(
     `UPDATE jobs SET payload = '{}', result = NULL, result_file_id = NULL, expiry_due_at = NULL, expired_at = @now,
       version = version + 1 WHERE id = @id AND expiry_due_at IS NOT NULL`,
   )
-  const removeEvents = db.prepare('DELETE FROM job_events WHERE job_id = ?')
-  const removeRefs = db.prepare('DELETE FROM file_refs WHERE job_id = ?')
-  const removeFiles = db.prepare<[string], string>('DELETE FROM files WHERE job_id = ? RETURNING id').pluck()
+  const removeContent = contentRemover(db)
   return {
     expiryDue: async (now, limit) => due.all(now, limit),
     postponeExpiry: (job, dueAt, expiring) =>
@@ -38,12 +36,42 @@ export function jobExpiry(
       writer.run(() => {
         if (expire.run({ id: job.id, now }).changes === 0) return []
         if (expired !== null) callbacks.add(job, expired)
-        removeEvents.run(job.id)
-        removeRefs.run(job.id)
-        return removeFiles.all(job.id) as string[]
+        return removeContent(job.id)
       }),
     purge: purger(db, writer),
+    erase: eraser(db, writer),
   }
+}
+
+/** Removes what lies beside a job's row: progress, references, files. Returns the ids of the files. */
+function contentRemover(db: Database): (id: string) => string[] {
+  const removeEvents = db.prepare('DELETE FROM job_events WHERE job_id = ?')
+  const removeRefs = db.prepare('DELETE FROM file_refs WHERE job_id = ?')
+  const removeFiles = db.prepare<[string], string>('DELETE FROM files WHERE job_id = ? RETURNING id').pluck()
+  return (id) => {
+    removeEvents.run(id)
+    removeRefs.run(id)
+    return removeFiles.all(id) as string[]
+  }
+}
+
+function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
+  const remove = db.prepare(
+    "DELETE FROM jobs WHERE id = ? AND tenant_id = ? AND status IN ('completed', 'failed', 'cancelled')",
+  )
+  const wipeSent = db.prepare(
+    `UPDATE events SET body = '' WHERE id IN
+      (SELECT event_id FROM deliveries WHERE job_id = ? AND status IN ('delivered', 'dead'))`,
+  )
+  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const removeContent = contentRemover(db)
+  return (tenantId, id) =>
+    writer.run(() => {
+      if (remove.run(id, tenantId).changes === 0) return null
+      removeKey.run(id)
+      wipeSent.run(id)
+      return removeContent(id)
+    })
 }
 
 function purger(db: Database, writer: GroupCommit): JobStore['purge'] {

@@ -15,11 +15,12 @@ import { jobs } from './schema.ts'
 import { ifGiven, insertInto, selectList } from './statements.ts'
 
 const ALL = selectList(jobs)
+
 export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): JobStore {
   const callbacks = callbackWriter(db)
-  const accept = acceptor(db)
   const get = db.prepare<[string, string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ? AND tenant_id = ?`)
   const find = db.prepare<[string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ?`)
+  const accept = acceptor(db, find)
   const findKey = keyFinder(db)
   const orm = drizzle(db)
 
@@ -56,7 +57,6 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
           .limit(page.limit)
           .toSQL(),
       ),
-    erase: eraser(db, writer),
   }
 }
 
@@ -66,9 +66,8 @@ function madeBy(id: string | undefined, find: Statement<[string], Job>): Exclude
 }
 
 /** The key first: when it is known, nothing else is written. */
-function acceptor(db: Database) {
+function acceptor(db: Database, find: Statement<[string], Job>) {
   const takeKey = keyTaker(db)
-  const find = db.prepare<[string], Job>(`SELECT ${ALL} FROM jobs WHERE id = ?`)
   const insert = db.prepare(insertInto(jobs))
   const addRef = db.prepare('INSERT OR IGNORE INTO file_refs (file_id, job_id) VALUES (?, ?)')
   return (job: NewJob, key: NewKey | null, endpointOf: (job: NewJob) => string | null): Accepted => {
@@ -111,27 +110,4 @@ function newRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job
     expiredAt: null,
     version: 0,
   }
-}
-
-function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
-  const remove = db.prepare(
-    "DELETE FROM jobs WHERE id = ? AND tenant_id = ? AND status IN ('completed', 'failed', 'cancelled')",
-  )
-  const removeEvents = db.prepare('DELETE FROM job_events WHERE job_id = ?')
-  const removeRefs = db.prepare('DELETE FROM file_refs WHERE job_id = ?')
-  const wipeSent = db.prepare(
-    `UPDATE events SET body = '' WHERE id IN
-      (SELECT event_id FROM deliveries WHERE job_id = ? AND status IN ('delivered', 'dead'))`,
-  )
-  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
-  const removeFiles = db.prepare<[string], string>('DELETE FROM files WHERE job_id = ? RETURNING id').pluck()
-  return (tenantId, id) =>
-    writer.run(() => {
-      if (remove.run(id, tenantId).changes === 0) return null
-      removeKey.run(id)
-      removeEvents.run(id)
-      removeRefs.run(id)
-      wipeSent.run(id)
-      return removeFiles.all(id) as string[]
-    })
 }
