@@ -5,7 +5,12 @@ import { Webhook } from 'standardwebhooks'
 // A receiver of callbacks to start from: WEBHOOK_SECRET=whsec_… npm run receiver -- 9000
 
 const port = Number(process.argv[2] ?? 9000)
-const webhook = new Webhook(process.env.WEBHOOK_SECRET ?? '')
+const secret = process.env.WEBHOOK_SECRET
+if (!secret) {
+  console.error('WEBHOOK_SECRET is missing: give it the signing secret (whsec_…) that the first start showed.')
+  process.exit(1)
+}
+const webhook = new Webhook(secret)
 /** Ids that were handled. In earnest: a table, written in the transaction that does the work. */
 const handled = new Set<string>()
 
