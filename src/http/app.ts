@@ -6,6 +6,7 @@ import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts
 import type { Authenticate } from './auth.ts'
 import { batchRoutes } from './batch.ts'
 import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
+import { variesByPrefer } from './documented.ts'
 import { type EventRoutes, eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
@@ -35,9 +36,6 @@ export type AppDependencies = JobRoutes &
 /** A client may name its request; whatever else it sends is not put into logs and headers. */
 const REQUEST_ID = /^[\w.-]{1,128}$/
 
-/** Where Prefer makes a difference. */
-const PREFERRED = /^\/v1\/(?:jobs|queue)(?:\/|$)/
-
 /** The HTTP API: every answer of it that is not a success is a problem document. */
 export function createApp(deps: AppDependencies): OpenAPIHono {
   const { publicUrl } = deps
@@ -48,7 +46,7 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
     c.set('requestId' as never, requestId as never)
     c.header('x-request-id', requestId)
     // RFC 7240 §2: also on answers to requests that had no Prefer.
-    if (PREFERRED.test(c.req.path)) c.header('vary', 'Prefer')
+    if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
     await next()
   })
   const add = operationAdder(app, deps.authenticate, pollLimiter(deps.clock, deps.pollLimit))

@@ -8,7 +8,7 @@ import type { NewKey } from '../store/store.ts'
 import { checked } from './body.ts'
 import { withHeaders } from './documented.ts'
 import type { AddOperation } from './operation.ts'
-import { asAppError, JSON_TYPE, problemOf } from './problem.ts'
+import { asAppError, problemOf, UNCACHED_JSON } from './problem.ts'
 import { AcceptedSchema, json, SubmitJob } from './schemas.ts'
 import { jobRequest, type SubmitRoutes } from './submit.ts'
 
@@ -63,7 +63,7 @@ export function batchRoutes(add: AddOperation, deps: SubmitRoutes): void {
       const items = await Promise.all(
         body.jobs.map((item) => submitOne(c, item, caller.tenantId as string, trace, deps)),
       )
-      return c.body(`{"data":[${items.join(',')}]}`, 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' })
+      return c.body(`{"data":[${items.join(',')}]}`, 200, UNCACHED_JSON)
     },
   )
 }

@@ -11,8 +11,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export async function readBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
   let timer: NodeJS.Timeout | undefined
   const tooSlow = new Promise<never>((_, reject) => {
-    const error = new AppError('request-timeout', `The body did not arrive within ${MAX_BODY_MS / 1000} s.`)
-    timer = setTimeout(() => reject(error), MAX_BODY_MS)
+    timer = setTimeout(() => reject(tooLate()), MAX_BODY_MS)
   })
   try {
     return await Promise.race([collect(c, maxBytes), tooSlow])
@@ -98,6 +97,10 @@ function detailsOf(issue: z.core.$ZodIssue, location: ProblemDetail['location'])
     const field = location === 'body' ? segments.map((segment) => `/${segment}`).join('') : segments.join('.')
     return { field, issue: issue.message, location }
   })
+}
+
+function tooLate(): AppError {
+  return new AppError('request-timeout', `The body did not arrive within ${MAX_BODY_MS / 1000} s.`)
 }
 
 function tooLarge(maxBytes: number): AppError {

@@ -4,7 +4,7 @@ import type { DeliveryStore } from '../store/store.ts'
 import { attemptView, deliveryView } from './delivery-view.ts'
 import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from './lists.ts'
 import type { AddOperation } from './operation.ts'
-import { JSON_TYPE, notFound } from './problem.ts'
+import { notFound, UNCACHED_JSON } from './problem.ts'
 import { DEAD_REASONS, DELIVERY_STATUSES, DeliverySchema, DeliveryWithAttempts, IdParams, json } from './schemas.ts'
 
 export interface DeliveryRoutes {
@@ -13,7 +13,6 @@ export interface DeliveryRoutes {
   publicUrl: string
 }
 
-const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }
 const tag = 'Deliveries'
 
 export function deliveryRoutes(add: AddOperation, { deliveries, replay, publicUrl }: DeliveryRoutes): void {
@@ -49,7 +48,7 @@ export function deliveryRoutes(add: AddOperation, { deliveries, replay, publicUr
       }
       const found = await deliveries.list(caller.tenantId, filter, page)
       const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deliveryView(one, publicUrl)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, HEADERS)
+      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
     },
   )
   add(
@@ -66,7 +65,7 @@ export function deliveryRoutes(add: AddOperation, { deliveries, replay, publicUr
       const delivery = await deliveries.get(caller.tenantId, params.id)
       if (delivery === null) throw notFound()
       const attempts = (await deliveries.attempts(delivery.id)).map(attemptView)
-      return c.body(JSON.stringify({ ...deliveryView(delivery, publicUrl), attempts }), 200, HEADERS)
+      return c.body(JSON.stringify({ ...deliveryView(delivery, publicUrl), attempts }), 200, UNCACHED_JSON)
     },
   )
   add(
@@ -82,7 +81,7 @@ export function deliveryRoutes(add: AddOperation, { deliveries, replay, publicUr
     },
     async ({ c, caller, params }) => {
       const order = { deliveryId: params.id, caller, requestId: String(c.get('requestId')), enable: false }
-      return c.body(JSON.stringify(deliveryView(await replay(order), publicUrl)), 202, HEADERS)
+      return c.body(JSON.stringify(deliveryView(await replay(order), publicUrl)), 202, UNCACHED_JSON)
     },
   )
 }

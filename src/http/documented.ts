@@ -23,6 +23,11 @@ type HeaderName = keyof typeof HEADERS
 type Responses = RouteConfig['responses']
 type Documented = Responses[string]
 
+/** Where `Prefer` makes a difference. */
+export function variesByPrefer(path: string): boolean {
+  return /^\/v1\/(?:jobs|queue)(?:\/|$)/.test(path)
+}
+
 /** A response with these headers, when there is something to say in them. */
 export function withHeaders<Response extends object>(response: Response, ...names: HeaderName[]) {
   return { ...response, headers: headersOf(names) }
@@ -72,8 +77,7 @@ export interface Answered {
 /** All that an operation answers: its own responses, and the problems that follow from what it takes. */
 export function documentedResponses(operation: Answered): Responses {
   const always: HeaderName[] = [
-    // As app.ts sends it.
-    ...(/^\/v1\/(?:jobs|queue)(?:\/|$)/.test(operation.path) ? (['Vary'] as const) : []),
+    ...(variesByPrefer(operation.path) ? (['Vary'] as const) : []),
     ...(operation.polled ? (['RateLimit', 'RateLimit-Policy'] as const) : []),
   ]
   const problem = { 'application/problem+json': { schema: ProblemSchema } }

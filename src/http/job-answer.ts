@@ -7,7 +7,7 @@ import type { ProblemCode } from '../core/problems.ts'
 import { AppError } from '../errors.ts'
 import type { CallbackSettings } from '../jobs/callback.ts'
 import { type Estimate, type EstimateJob, EXACT_POSITION, retryAfterS } from '../jobs/estimate.ts'
-import { expiryOf } from '../jobs/expire.ts'
+import { callbackDelivery, expiryOf } from '../jobs/expire.ts'
 import type { AwaitJob } from '../jobs/wait.ts'
 import type { DeliveryStore, JobStore } from '../store/store.ts'
 import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
@@ -46,21 +46,19 @@ export function sunset(at: number | null): Record<string, string> {
 }
 
 export async function showJob(job: Job, deps: AnswerDependencies): Promise<ShownJob> {
-  const id = job.callbackDeliveryId
-  const delivery = id === null ? null : await deps.deliveries.get(job.tenantId, id)
+  const delivery = await callbackDelivery(job, deps.deliveries)
   const callback: CallbackState | null = delivery && {
     status: delivery.held ? 'held' : delivery.status,
     deliveryId: delivery.id,
   }
   const estimate = await deps.estimate(job)
-  const expiresAt = await expiryOf(job, deps.deliveries, deps.callbacks.resultTtlMs)
+  const expiresAt = expiryOf(job, delivery, deps.callbacks.resultTtlMs)
   const context = { callback, estimatedCompletion: estimate.completionAt, expiresAt }
   const json = jobJson(job, deps.publicUrl, context)
   const headers = {
     ...sunset(expiresAt),
     'content-type': JSON_TYPE,
     'cache-control': 'private, no-cache',
-    vary: 'Prefer',
     // The version counts the job's own changes; its callback has a life of its own.
     etag: `"${job.version}${callback === null ? '' : `-${callback.status}`}"`,
   }

@@ -6,7 +6,7 @@ import { withHeaders } from './documented.ts'
 import { type AnswerDependencies, findJob, isNotModified, positionMembers, showJob } from './job-answer.ts'
 import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from './lists.ts'
 import type { AddOperation } from './operation.ts'
-import { JSON_TYPE, notFound } from './problem.ts'
+import { notFound, UNCACHED_JSON } from './problem.ts'
 import { IdParams, JobSchema, json, PREFER, QueueSchema } from './schemas.ts'
 
 export interface JobRoutes extends AnswerDependencies {
@@ -49,7 +49,7 @@ function listRoute(add: AddOperation, deps: JobRoutes): void {
       const jobs = await deps.jobs.list(caller.tenantId as string, { status, type, createdAfter, createdBefore }, page)
       const items = await Promise.all(jobs.map(async (job) => ({ id: job.id, json: (await showJob(job, deps)).json })))
       const url = requestUrl(c.req.url, deps.publicUrl)
-      return c.body(listJson(items, page, url), 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' })
+      return c.body(listJson(items, page, url), 200, UNCACHED_JSON)
     },
   )
 }

@@ -7,6 +7,8 @@ import type { BusinessEvents } from '../events.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
 export const JSON_TYPE = 'application/json; charset=utf-8'
+/** Of JSON that is not to be kept by caches. */
+export const UNCACHED_JSON = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' } as const
 
 /** A problem document: RFC 9457 with the members of PayPal's error object. */
 export interface Problem {

@@ -4,11 +4,11 @@ import type { Context } from 'hono'
 import { isFinished, type Job } from '../core/job.ts'
 import { AppError } from '../errors.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
-import { expiryOf } from '../jobs/expire.ts'
+import { callbackDelivery, expiryOf } from '../jobs/expire.ts'
 import { withHeaders } from './documented.ts'
 import { type AnswerDependencies, findJob, positionMembers, retryAfter, sunset, unsuccessful } from './job-answer.ts'
 import type { AddOperation } from './operation.ts'
-import { JSON_TYPE, notFound, problemResponse } from './problem.ts'
+import { JSON_TYPE, notFound, problemResponse, UNCACHED_JSON } from './problem.ts'
 import { IdParams, json, PREFER } from './schemas.ts'
 
 export interface ResultRoutes extends AnswerDependencies {
@@ -41,7 +41,8 @@ export function resultRoutes(add: AddOperation, deps: ResultRoutes): void {
       const job = await findJob(c, caller.tenantId, params.id, deps)
       if (!isFinished(job.status)) return notReady(c, job, deps)
       if (job.status !== 'completed') return unsuccessful(c, job, deps.publicUrl)
-      const expiresAt = await expiryOf(job, deps.deliveries, deps.callbacks.resultTtlMs)
+      const delivery = await callbackDelivery(job, deps.deliveries)
+      const expiresAt = expiryOf(job, delivery, deps.callbacks.resultTtlMs)
       for (const [name, value] of Object.entries(sunset(expiresAt))) c.header(name, value)
       return job.resultFileId === null ? inline(c, job) : fromFile(c, job, job.resultFileId, deps.files)
     },
@@ -57,7 +58,7 @@ async function notReady(c: Context, job: Job, deps: ResultRoutes): Promise<Respo
 }
 
 function inline(c: Context, job: Job): Response {
-  return c.body(job.result ?? 'null', 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' })
+  return c.body(job.result ?? 'null', 200, UNCACHED_JSON)
 }
 
 async function fromFile(c: Context, job: Job, fileId: string, files: TenantFiles): Promise<Response> {

@@ -25,6 +25,9 @@ export interface SubmitRoutes extends AnswerDependencies {
 /** A new job has no estimate yet worth computing; the status URL has one. */
 const FIRST_RETRY_AFTER_S = '1'
 
+/** What `handling=strict` takes: no member that would be overlooked. */
+const StrictSubmission = SubmitJob.strict()
+
 const PREFER = `Without \`Prefer\` the request is held until the job is finished and answered with it; after the sync
 timeout 504, and the job goes on. \`respond-async\` gets 202 at once, \`respond-async, wait=N\` after up to N seconds.`
 
@@ -70,7 +73,7 @@ the answer the first would have got, and makes no second job.`,
     },
     async ({ c, caller, body, raw }) => {
       const prefer = parsePrefer(c.req.header('prefer'))
-      if (prefer.strict) checked(SubmitJob.strict(), parseJson(raw), 'body')
+      if (prefer.strict) checked(StrictSubmission, parseJson(raw), 'body')
       const key = idempotencyKey(c, raw, deps.requireIdempotencyKey)
       const request = jobRequest(body, caller.tenantId as string)
       const accepted = await deps.accept({

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { problems } from '../core/problems.ts'
 import type { AddOperation } from './operation.ts'
-import { JSON_TYPE, notFound } from './problem.ts'
+import { JSON_TYPE, notFound, UNCACHED_JSON } from './problem.ts'
 import { json } from './schemas.ts'
 
 /** One thing that must be well for the service to take work: null when it is, else what is wrong. */
@@ -23,7 +23,7 @@ export function systemRoutes(add: AddOperation, checks: Readonly<Record<string, 
       summary: 'Is the process alive?',
       responses: { 200: json(z.object({ status: z.literal('ok') }), 'It is') },
     },
-    ({ c }) => c.body('{"status":"ok"}', 200, { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }),
+    ({ c }) => c.body('{"status":"ok"}', 200, UNCACHED_JSON),
   )
   add(
     {

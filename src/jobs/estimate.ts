@@ -35,11 +35,13 @@ export class RunTimes {
 
   /** Writes what changed here, and takes over what others wrote. */
   async sync(store: JobStore, clock: Clock): Promise<void> {
-    if (this.#changed.size > 0) await store.saveRunTimes(new Map(this.#changed), clock.now())
-    for (const [type, mean] of await store.runTimes()) {
-      if (!this.#changed.has(type)) this.#means.set(type, mean)
-    }
+    const changed = new Map(this.#changed)
+    // Before the first await: a run that ends meanwhile is of the next round.
     this.#changed.clear()
+    if (changed.size > 0) await store.saveRunTimes(changed, clock.now())
+    for (const [type, mean] of await store.runTimes()) {
+      if (!changed.has(type) && !this.#changed.has(type)) this.#means.set(type, mean)
+    }
   }
 }
 

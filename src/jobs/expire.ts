@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { expiryNotice, type Job, resultExpiry } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
-import type { DeliveryStore, FileStore, JobStore } from '../store/store.ts'
+import type { DeliveryStore, DeliveryView, FileStore, JobStore } from '../store/store.ts'
 import { type CallbackSettings, callbackFor, wantsEvent } from './callback.ts'
 
 export interface ExpiryDependencies {
@@ -32,11 +32,13 @@ export async function expireResults(deps: ExpiryDependencies): Promise<void> {
   }
 }
 
+/** The delivery of the event that finished the job; null without a callback, and when its retention is over. */
+export async function callbackDelivery(job: Job, deliveries: DeliveryStore): Promise<DeliveryView | null> {
+  return job.callbackDeliveryId === null ? null : deliveries.get(job.tenantId, job.callbackDeliveryId)
+}
+
 /** When a job's result goes, as far as that is known: see `resultExpiry`. */
-export async function expiryOf(job: Job, deliveries: DeliveryStore, defaultTtlMs: number): Promise<number | null> {
-  if (job.finishedAt === null) return null
-  const id = job.callbackDeliveryId
-  const delivery = id === null ? null : await deliveries.get(job.tenantId, id)
+export function expiryOf(job: Job, delivery: DeliveryView | null, defaultTtlMs: number): number | null {
   const settled = delivery === null || delivery.status === 'delivered' || delivery.status === 'dead'
   const settledAt = delivery === null ? undefined : settled ? delivery.finishedAt : null
   return resultExpiry(job, settledAt, defaultTtlMs)
@@ -44,7 +46,7 @@ export async function expiryOf(job: Job, deliveries: DeliveryStore, defaultTtlMs
 
 async function expireOne(job: Job, { jobs, deliveries, files, engine, clock, callbacks }: ExpiryDependencies) {
   const now = clock.now()
-  const expiry = await expiryOf(job, deliveries, callbacks.resultTtlMs)
+  const expiry = expiryOf(job, await callbackDelivery(job, deliveries), callbacks.resultTtlMs)
   if (expiry === null) return jobs.postponeExpiry(job, now + UNSETTLED_MS, null)
   const wantsNotice = job.expiringAt === null && wantsEvent(job, 'job.expiring')
   const noticeAt = Math.floor(expiry - expiryNotice(job.resultTtlMs ?? callbacks.resultTtlMs))

@@ -4,7 +4,7 @@ import type { DeliveryStore } from '../../store/store.ts'
 import { deadLetterView, deliveryView } from '../delivery-view.ts'
 import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from '../lists.ts'
 import type { AddOperation, CalledInput } from '../operation.ts'
-import { JSON_TYPE, notFound } from '../problem.ts'
+import { notFound, UNCACHED_JSON } from '../problem.ts'
 import { DEAD_REASONS, DeadLetterSchema, DeliverySchema, IdParams, json } from '../schemas.ts'
 
 export interface DeadLetterRoutes {
@@ -13,7 +13,6 @@ export interface DeadLetterRoutes {
   publicUrl: string
 }
 
-const HEADERS = { 'content-type': JSON_TYPE, 'cache-control': 'no-store' }
 const tag = 'Admin'
 const EnableQuery = z.object({
   enable: z.enum(['true', 'false']).optional().openapi({ description: 'Enable a disabled endpoint first.' }),
@@ -24,7 +23,7 @@ export function deadLetterRoutes(add: AddOperation, { deliveries, replay, public
   type ReplayInput = CalledInput<undefined, typeof EnableQuery, typeof IdParams>
   const replayResponse = async ({ c, caller, query }: ReplayInput, deliveryId: string) => {
     const order = { deliveryId, caller, requestId: String(c.get('requestId')), enable: query.enable === 'true' }
-    return c.body(JSON.stringify(deliveryView(await replay(order), publicUrl)), 202, HEADERS)
+    return c.body(JSON.stringify(deliveryView(await replay(order), publicUrl)), 202, UNCACHED_JSON)
   }
   add(
     {
@@ -49,7 +48,7 @@ export function deadLetterRoutes(add: AddOperation, { deliveries, replay, public
       const { tenant_id: tenantId, endpoint_id: endpointId, reason, fingerprint, after, before } = query
       const found = await deliveries.deadLetters({ tenantId, endpointId, reason, fingerprint, after, before }, page)
       const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deadLetterView(one, publicUrl)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, HEADERS)
+      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
     },
   )
   const replayable = {
