@@ -1,5 +1,21 @@
 import { defineConfig } from 'vitest/config'
 
+/** Run for SQLite only: what knows it, and what asks of a database no more than to be there. */
+const sqlite = [
+  'test/store/{sqlite*,group-commit,open}.test.ts',
+  'test/files/**/*.test.ts',
+  'test/e2e/{crash,start}.test.ts',
+]
+/** Run for PostgreSQL only. */
+const postgres = [
+  'test/support/postgres-server.test.ts',
+  'test/store/postgres*.test.ts',
+  'test/engine/**/*.test.ts',
+  'test/cli/migrate-to.test.ts',
+]
+/** Run for each engine: what a client sees is the same. */
+const service = ['test/{http,e2e}/**/*.test.ts', 'test/client/{service,packed}.test.ts']
+
 export default defineConfig({
   resolve: {
     alias: {
@@ -8,10 +24,28 @@ export default defineConfig({
     },
   },
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 20_000,
     // Some tests start servers and whole processes; two cores do not run more of those side by side.
     maxWorkers: 2,
+    projects: [
+      {
+        // The rest, so that no test is forgotten.
+        test: { name: 'core', include: ['test/**/*.test.ts'], exclude: [...sqlite, ...postgres, ...service] },
+      },
+      {
+        test: { name: 'sqlite', include: [...sqlite, ...service], env: { POSTHORN_TEST_ENGINE: 'sqlite' } },
+      },
+      {
+        test: {
+          name: 'postgres',
+          include: [...postgres, ...service],
+          exclude: sqlite,
+          env: { POSTHORN_TEST_ENGINE: 'postgres' },
+          // Run only when tests of this project are.
+          globalSetup: ['test/support/postgres-setup.ts'],
+        },
+      },
+    ],
   },
 })

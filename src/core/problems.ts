@@ -100,6 +100,11 @@ export const problems = {
     title: 'The idempotency key was used for another request',
     help: 'A key belongs to one method, path and body. Use a new key for a new request.',
   },
+  'idempotency-key-in-use': {
+    status: 409,
+    title: 'The first request with this key is still being stored',
+    help: 'Repeat the request with the same key after `Retry-After` seconds; it then gets the answer of the first.',
+  },
   'idempotency-key-required': {
     status: 400,
     title: 'An Idempotency-Key header is needed',

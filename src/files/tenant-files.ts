@@ -15,7 +15,7 @@ export interface TenantFiles {
     file: NewFile,
     data: AsyncIterable<Uint8Array>,
     keyFor?: (sha256: string) => NewKey | null,
-  ): Promise<Exclude<AddedFile, { kind: 'key_reused' }>>
+  ): Promise<Extract<AddedFile, { file: unknown }>>
   find(tenantId: string, id: string): Promise<FileRow | null>
   read(file: FileRow, range?: { start: number; end: number }): Promise<Readable>
   /** Removes the bytes of files whose rows are gone. */
@@ -51,6 +51,11 @@ export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): T
       if (added.kind !== 'created') await bytes.remove(id)
       if (added.kind === 'key_reused') {
         throw new AppError('idempotency-key-reused', 'This idempotency key was used with another path or content.')
+      }
+      if (added.kind === 'key_busy') {
+        throw new AppError('idempotency-key-in-use', 'Another upload with this idempotency key is just being stored.', {
+          headers: { 'retry-after': '1' },
+        })
       }
       return added
     },

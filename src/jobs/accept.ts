@@ -42,7 +42,7 @@ export interface AcceptDependencies {
 /** How long a full queue is taken to need. */
 const RETRY_AFTER_S = '30'
 
-export type AcceptJob = (request: JobRequest) => Promise<Exclude<Accepted, { kind: 'key_reused' }>>
+export type AcceptJob = (request: JobRequest) => Promise<Extract<Accepted, { job: unknown }>>
 
 /** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
 export function jobAcceptor({
@@ -62,6 +62,11 @@ export function jobAcceptor({
     const accepted = await takePlace(job, request.key, jobs, backlog)
     if (accepted.kind === 'key_reused') {
       throw new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or body.')
+    }
+    if (accepted.kind === 'key_busy') {
+      throw new AppError('idempotency-key-in-use', 'Another request with this idempotency key is just being stored.', {
+        headers: { 'retry-after': '1' },
+      })
     }
     if (accepted.kind === 'created') {
       events.jobAccepted(accepted.job)

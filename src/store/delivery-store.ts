@@ -148,15 +148,17 @@ export type Replayed =
 export interface DeliveryStore {
   /** Endpoints with a due delivery that are neither disabled nor paused. */
   dueLanes(now: number): Promise<string[]>
-  /** Takes as many due deliveries of one lane as the lane may have in flight, oldest due first, and numbers their attempts. */
+  /** Takes as many due deliveries of one lane as the lane may have in flight, oldest due first, and numbers their attempts. None for a worker that was struck off. */
   claim(request: LaneClaimRequest): Promise<LaneClaim>
   /** The attempt, what it means for delivery and lane, and the dead letter. False: the claim was taken over. */
   record(record: AttemptRecord): Promise<boolean>
   /**
-   * Deliveries claimed by processes that are gone, or whose claim has run out, become due again;
+   * Deliveries whose worker is not on the list any more, or whose claim has run out, become due again;
    * their attempts are recorded as lost. Returns how many.
    */
-  releaseLost(workerId: string, now: number, limit: number): Promise<number>
+  releaseLost(now: number, limit: number): Promise<number>
+  /** Like `JobStore.releaseUnknown`: what the worker holds without knowing becomes due again, and was never attempted. */
+  releaseUnknown(workerId: string, known: readonly string[]): Promise<number>
   get(tenantId: string | null, id: string): Promise<DeliveryView | null>
   /** Newest first. */
   list(tenantId: string | null, filter: DeliveryFilter, page: Page): Promise<DeliveryView[]>

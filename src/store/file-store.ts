@@ -16,6 +16,7 @@ export type AddedFile =
   /** The key was used for the same upload before: the file it made. */
   | { kind: 'repeated'; file: FileRow }
   | { kind: 'key_reused' }
+  | { kind: 'key_busy' }
 
 export interface FileStore {
   /** The file and its idempotency key, at once. */

@@ -34,6 +34,11 @@ export type Accepted =
   | { kind: 'repeated'; job: Job }
   /** The key was used for another request. */
   | { kind: 'key_reused' }
+  /** Another request with the key is being stored at this moment. */
+  | { kind: 'key_busy' }
+
+/** What a known key is answered with. */
+export type Repeated = Extract<Accepted, { kind: 'repeated' | 'key_reused' }>
 
 /** Which run of a job a write belongs to. A run that was taken over has an older `claimNo`. */
 export interface JobClaim {
@@ -108,11 +113,14 @@ export interface JobStore {
   /** The job, its idempotency key, its implied endpoint and its place in the queue, at once. */
   accept(job: NewJob, key: NewKey | null): Promise<Accepted>
   /** What a key stands for; null when it was not used yet. */
-  lookUp(tenantId: string, key: NewKey): Promise<Exclude<Accepted, { kind: 'created' }> | null>
+  lookUp(tenantId: string, key: NewKey): Promise<Repeated | null>
   get(tenantId: string, id: string): Promise<Job | null>
   /** Newest first. */
   list(tenantId: string, filter: JobFilter, page: Page): Promise<Job[]>
-  /** Ready jobs, round-robin over tenants; within a tenant by priority, due time, arrival. `attempt` counts the new run. */
+  /**
+   * Ready jobs, round-robin over tenants; within a tenant by priority, due time, arrival. `attempt` counts the new run.
+   * None for a worker that was struck off.
+   */
   claim(request: JobClaimRequest): Promise<Job[]>
   /** False: the run is no longer the job's. */
   progress(claim: JobClaim, progress: JobProgress): Promise<boolean>
@@ -141,8 +149,15 @@ export interface JobStore {
   promote(now: number, limit: number): Promise<number>
   /** Jobs in the queue whose deadline has passed. */
   overdue(now: number, limit: number): Promise<Job[]>
-  /** Jobs claimed by processes that are gone. `workerId` is the one that asks. */
-  lost(workerId: string, limit: number): Promise<Job[]>
+  /** Jobs whose worker is not on the list any more. */
+  lost(limit: number): Promise<Job[]>
+  /** The ids of the jobs that the worker runs, as far as the store knows. */
+  held(workerId: string): Promise<string[]>
+  /**
+   * Puts back what the worker holds without knowing, because the answer to its claim was lost. Returns how many.
+   * @param known The ids of what it runs; no claim of its own may be under way
+   */
+  releaseUnknown(workerId: string, known: readonly string[]): Promise<number>
   /**
    * How many ready jobs of the same type are taken before this one, counted up to `limit`.
    * Null when it is not waiting in the queue.

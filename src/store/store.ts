@@ -2,11 +2,13 @@ import type { DeliveryStore } from './delivery-store.ts'
 import type { FileStore } from './file-store.ts'
 import type { JobStore } from './job-store.ts'
 import type { TenantStore } from './tenant-store.ts'
+import type { WorkerStore } from './worker-store.ts'
 
 export type * from './delivery-store.ts'
 export type * from './file-store.ts'
 export type * from './job-store.ts'
 export type * from './tenant-store.ts'
+export type * from './worker-store.ts'
 
 // The store's verbs. Each is one transaction, and each guard that no longer holds is answered with a value
 // (null or false), never with an exception: somebody else was faster, so the caller stops.
@@ -17,6 +19,9 @@ export interface Store extends AsyncDisposable {
   readonly jobs: JobStore
   readonly deliveries: DeliveryStore
   readonly files: FileStore
+  readonly workers: WorkerStore
   /** Resolves when the database can be written to now; rejects with the reason when not. */
   ping(): Promise<void>
+  /** Runs `work` while no other process of this database does the like: for what is done once, at the first start. */
+  alone<T>(work: () => Promise<T>): Promise<T>
 }

@@ -99,7 +99,7 @@ export function deliveriesContract(subject: Subject): void {
     const lane = await finishJobs(1)
     const stale = await claimOne(lane)
     clock.advance(LEASE_MS + 1)
-    expect(await store.deliveries.releaseLost(WORKER, clock.now(), 10)).toBe(1)
+    expect(await store.deliveries.releaseLost(clock.now(), 10)).toBe(1)
     const current = await claimOne(lane)
     expect(await store.deliveries.record(record(clock, stale))).toBe(false)
     expect(await store.deliveries.get(TENANT, stale.id)).toMatchObject({ status: 'delivering' })
@@ -114,11 +114,44 @@ export function deliveriesContract(subject: Subject): void {
     const { store, clock } = subject()
     const lane = await finishJobs(2)
     await claim(lane, 1)
-    expect(await store.deliveries.releaseLost(WORKER, clock.now(), 10)).toBe(0)
-    expect(await store.deliveries.releaseLost('wrk_b', clock.now(), 10)).toBe(1)
+    expect(await store.deliveries.releaseLost(clock.now(), 10)).toBe(0)
+    await store.workers.leave(WORKER)
+    expect(await store.deliveries.releaseLost(clock.now(), 10)).toBe(1)
+    await store.workers.enter(WORKER, clock.now())
     const { deliveries } = await claim(lane)
     expect(deliveries.map(({ attempts }) => attempts)).toEqual([1, 1])
     expect(deliveries.map(({ claimNo }) => claimNo).sort()).toEqual([1, 2])
+  })
+
+  test('a worker that was struck off claims no delivery', async () => {
+    const { store } = subject()
+    const lane = await finishJobs(1)
+    await store.workers.leave(WORKER)
+    expect(await claim(lane)).toMatchObject({ deliveries: [], more: true })
+  })
+
+  test('what a worker holds without knowing is due again, and was never attempted', async () => {
+    const { store } = subject()
+    const lane = await finishJobs(2)
+    const known = await claimOne(lane)
+    const unknown = await claimOne(lane)
+    expect(await store.deliveries.releaseUnknown(WORKER, [known.id])).toBe(1)
+    expect(await claimOne(lane)).toMatchObject({ id: unknown.id, attempts: 1, claimNo: 2 })
+    expect(await store.deliveries.attempts(unknown.id)).toEqual([])
+  })
+
+  test('an answer with bytes that are no text is recorded all the same', async () => {
+    const { store, clock } = subject()
+    const lane = await finishJobs(1)
+    const delivery = await claimOne(lane)
+    const error = 'bad \0 header \udfff'
+    const bytes = Buffer.from([0, 255, 192])
+    const changes = { responseHeaders: '{"x":"\0"}', responseBody: bytes, error }
+    const decision = { next: 'retry', dueAt: clock.now(), errorClass: 'protocol', error } as const
+    expect(
+      await store.deliveries.record(record(clock, delivery, { decision, attempt: attempt(delivery, changes) })),
+    ).toBe(true)
+    expect((await store.deliveries.attempts(delivery.id))[0]?.responseBody).toEqual(bytes)
   })
 
   test('what is given up gets a dead letter that tells the whole story', async () => {

@@ -14,7 +14,7 @@ export function jobsContract(subject: Subject): void {
   const accept = async (changes: Parameters<typeof newJob>[1] = {}, withKey: NewKey | null = null): Promise<Job> => {
     const { store, clock } = subject()
     const accepted = await store.jobs.accept(newJob(clock, changes), withKey)
-    if (accepted.kind === 'key_reused') throw new Error('the key was used before')
+    if (!('job' in accepted)) throw new Error(accepted.kind)
     return accepted.job
   }
   const claim = (limit = 100, types: ReadonlyMap<string, number> = echo, afterTenant: string | null = null) => {
@@ -58,7 +58,7 @@ export function jobsContract(subject: Subject): void {
     const { store, clock } = subject()
     const all = await Promise.all(Array.from({ length: 20 }, () => store.jobs.accept(newJob(clock), key)))
     expect(all.filter(({ kind }) => kind === 'created')).toHaveLength(1)
-    expect(new Set(all.map((one) => (one.kind === 'key_reused' ? '' : one.job.id))).size).toBe(1)
+    expect(new Set(all.map((one) => ('job' in one ? one.job.id : one.kind))).size).toBe(1)
   })
 
   test('callbacks to one origin share an endpoint, within a tenant', async () => {
@@ -273,12 +273,41 @@ export function jobsContract(subject: Subject): void {
     expect(await store.jobs.get(TENANT, run.id)).toMatchObject({ status: 'cancelled', result: null })
   })
 
-  test('jobs of workers that are gone are found, those of the one that asks are not', async () => {
+  test('jobs of workers that are gone are lost, those of workers on the list are not', async () => {
     const { store } = subject()
     const { id } = await accept()
     await claimOne()
-    expect(await store.jobs.lost(WORKER, 10)).toEqual([])
-    expect((await store.jobs.lost('wrk_b', 10)).map((job) => job.id)).toEqual([id])
+    expect(await store.jobs.lost(10)).toEqual([])
+    await store.workers.leave(WORKER)
+    expect((await store.jobs.lost(10)).map((job) => job.id)).toEqual([id])
+  })
+
+  test('a worker that was struck off claims nothing', async () => {
+    const { store } = subject()
+    await accept()
+    await store.workers.leave(WORKER)
+    expect(await claim()).toEqual([])
+  })
+
+  test('what a worker holds without knowing goes back, and its run does not count', async () => {
+    const { store } = subject()
+    await accept()
+    const known = await claimOne()
+    const { id } = await accept()
+    await claimOne()
+    expect((await store.jobs.held(WORKER)).sort()).toEqual([known.id, id].sort())
+    expect(await store.jobs.releaseUnknown(WORKER, [known.id])).toBe(1)
+    expect(await store.jobs.held(WORKER)).toEqual([known.id])
+    expect(await claimOne()).toMatchObject({ id, attempt: 1, claimNo: 2 })
+  })
+
+  test('text that no database could hold as it is does not keep a run from being recorded', async () => {
+    const { store, clock } = subject()
+    await accept()
+    const run = await claimOne()
+    const bad = 'a\0b\ud800'
+    expect(await store.jobs.progress(run, { progress: 1, message: bad, at: clock.now(), callback: null })).toBe(true)
+    expect(await store.jobs.finish(run, completed(clock, { message: bad }))).toMatchObject({ status: 'completed' })
   })
 
   test('waiting jobs past their deadline are found, running and finished ones are not', async () => {

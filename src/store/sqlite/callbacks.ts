@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Job } from '../../core/job.ts'
-import { DEFAULT_MAX_CONCURRENCY, INITIAL_CONCURRENCY } from '../../core/lane.ts'
+import { callbackDeliveryRow, callbackEventRow, impliedEndpointRow } from '../new-rows.ts'
 import type { NewCallback, NewJob } from '../store.ts'
 import { deliveries, endpoints, events } from './schema.ts'
 import { insertInto } from './statements.ts'
@@ -27,49 +27,12 @@ export function callbackWriter(db: Database): CallbackWriter {
       const { origin, newEndpointId } = job.callback
       const known = findEndpoint.get(job.tenantId, origin)
       if (known !== undefined) return known
-      insertEndpoint.run({
-        id: newEndpointId,
-        tenantId: job.tenantId,
-        kind: 'implied',
-        origin,
-        concurrency: INITIAL_CONCURRENCY,
-        maxConcurrency: DEFAULT_MAX_CONCURRENCY,
-        pausedUntil: null,
-        disabledAt: null,
-        createdAt: job.createdAt,
-      })
+      insertEndpoint.run(impliedEndpointRow(job, job.callback))
       return newEndpointId
     },
     add(job, callback) {
-      const about = { tenantId: job.tenantId, jobId: job.id, createdAt: callback.createdAt }
-      insertEvent.run({
-        ...about,
-        id: callback.eventId,
-        type: callback.type,
-        body: callback.body,
-        traceparent: job.traceparent,
-      })
-      insertDelivery.run({
-        ...about,
-        id: callback.deliveryId,
-        endpointId: job.endpointId,
-        eventId: callback.eventId,
-        eventType: callback.type,
-        url: job.callbackUrl,
-        status: 'pending',
-        dueAt: callback.createdAt,
-        attempts: 0,
-        claimNo: 0,
-        workerId: null,
-        claimedAt: null,
-        claimedUntil: null,
-        replays: 0,
-        lastStatus: null,
-        lastErrorClass: null,
-        lastError: null,
-        expiresAt: callback.expiresAt,
-        finishedAt: null,
-      })
+      insertEvent.run(callbackEventRow(job, callback))
+      insertDelivery.run(callbackDeliveryRow(job, callback))
     },
   }
 }

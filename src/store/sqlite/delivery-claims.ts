@@ -1,12 +1,15 @@
 import type { Database } from 'better-sqlite3'
 import type { Delivery } from '../../core/delivery.ts'
 import { claimable } from '../../core/lane.ts'
+import { lostAttemptRow } from '../settle-rows.ts'
 import type { ClaimedDelivery, DeliveryStore, Lane, LaneClaim, LaneClaimRequest } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { attempts, deliveries } from './schema.ts'
 import { insertInto, selectList } from './statements.ts'
 
-type Claimer = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLost'>
+const UNCLAIMED = 'worker_id = NULL, claimed_at = NULL, claimed_until = NULL'
+
+type Claimer = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLost' | 'releaseUnknown'>
 
 /** The verbs by which deliveries get from their lane to a process and back. */
 export function deliveryClaimer(db: Database, writer: GroupCommit): Claimer {
@@ -25,14 +28,17 @@ export function deliveryClaimer(db: Database, writer: GroupCommit): Claimer {
           WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now))`,
     )
     .pluck()
+  const releaseUnknown = db.prepare(
+    `UPDATE deliveries SET status = 'pending', attempts = attempts - 1, ${UNCLAIMED}
+      WHERE status = 'delivering' AND worker_id = ? AND id NOT IN (SELECT value FROM json_each(?))`,
+  )
   return {
     dueLanes: async (now) => dueLanes.all({ now }) as string[],
     claim: (request) => writer.run(() => claim(request)),
     releaseLost: lostReleaser(db, writer),
+    releaseUnknown: (workerId, known) => writer.run(() => releaseUnknown.run(workerId, JSON.stringify(known)).changes),
   }
 }
-
-const UNCLAIMED = 'worker_id = NULL, claimed_at = NULL, claimed_until = NULL'
 
 function laneClaimer(db: Database): (request: LaneClaimRequest) => LaneClaim {
   const findLane = db.prepare<[string], Lane>(
@@ -53,12 +59,14 @@ function laneClaimer(db: Database): (request: LaneClaimRequest) => LaneClaim {
       worker_id = @workerId, claimed_at = @now, claimed_until = @now + @leaseMs
       WHERE id = @id RETURNING ${selectList(deliveries)}`,
   )
+  const listed = db.prepare('SELECT 1 FROM workers WHERE id = ?')
   const event = db.prepare<[string], { body: string; traceparent: string }>(
     'SELECT body, traceparent FROM events WHERE id = ?',
   )
   return ({ laneId, workerId, now, limit, leaseMs }) => {
     const lane = findLane.get(laneId) ?? null
-    const places = lane === null ? 0 : claimable(lane, countInFlight.get(laneId) as number, limit, now)
+    const idle = lane === null || listed.get(workerId) === undefined
+    const places = idle ? 0 : claimable(lane, countInFlight.get(laneId) as number, limit, now)
     const ids = due.all(laneId, now, places + 1) as string[]
     const taken = ids.slice(0, places).map((id) => {
       const delivery = take.get({ id, workerId, now, leaseMs }) as Delivery
@@ -70,37 +78,21 @@ function laneClaimer(db: Database): (request: LaneClaimRequest) => LaneClaim {
 
 /** What a process that died held is due again; its attempts stay on record as lost. */
 function lostReleaser(db: Database, writer: GroupCommit): DeliveryStore['releaseLost'] {
-  const lost = db.prepare<[string, number, number], Delivery>(
+  const lost = db.prepare<[number, number], Delivery>(
     `SELECT ${selectList(deliveries)} FROM deliveries
-      WHERE status = 'delivering' AND (worker_id <> ? OR claimed_until < ?) LIMIT ?`,
+      WHERE status = 'delivering' AND (claimed_until < ?
+        OR NOT EXISTS (SELECT 1 FROM workers WHERE id = deliveries.worker_id)) LIMIT ?`,
   )
   const release = db.prepare(
     `UPDATE deliveries SET status = 'pending', attempts = attempts - 1, due_at = @now, ${UNCLAIMED} WHERE id = @id`,
   )
   const insertAttempt = db.prepare(insertInto(attempts))
-  return (workerId, now, limit) =>
+  return (now, limit) =>
     writer.run(() => {
-      const rows = lost.all(workerId, now, limit)
-      for (const { id, claimNo, attempts: number, claimedAt } of rows) {
-        release.run({ id, now })
-        insertAttempt.run({
-          deliveryId: id,
-          claimNo,
-          number,
-          outcome: 'lost',
-          startedAt: claimedAt ?? now,
-          durationMs: now - (claimedAt ?? now),
-          phases: null,
-          remoteAddress: null,
-          requestHeaders: null,
-          status: null,
-          responseHeaders: null,
-          responseBody: null,
-          responseTruncated: 0,
-          errorClass: 'lost',
-          error: 'The process that made this attempt died; what the receiver answered is not known.',
-          nextAttemptAt: now,
-        })
+      const rows = lost.all(now, limit)
+      for (const delivery of rows) {
+        release.run({ id: delivery.id, now })
+        insertAttempt.run(lostAttemptRow(delivery, now))
       }
       return rows.length
     })

@@ -12,7 +12,7 @@ const ALL = selectList(jobs)
 export function jobClaimer(
   db: Database,
   writer: GroupCommit,
-): Pick<JobStore, 'claim' | 'promote' | 'overdue' | 'suspendedTooLong' | 'lost'> {
+): Pick<JobStore, 'claim' | 'promote' | 'overdue' | 'suspendedTooLong' | 'lost' | 'held' | 'releaseUnknown'> {
   const candidates = candidateFinder(db)
   const take = db.prepare<[object], Job>(
     `UPDATE jobs SET status = 'processing', queue = NULL, worker_id = @workerId, claim_no = claim_no + 1,
@@ -29,52 +29,60 @@ export function jobClaimer(
   const suspendedTooLong = db.prepare<[number, number], Job>(
     `SELECT ${ALL} FROM jobs WHERE suspended_until IS NOT NULL AND suspended_until <= ? LIMIT ?`,
   )
-  // One process has the database, so a claim of another worker belongs to a process that is gone.
-  const lost = db.prepare<[string, number], Job>(
-    `SELECT ${ALL} FROM jobs WHERE status = 'processing' AND worker_id <> ? LIMIT ?`,
+  const lost = db.prepare<[number], Job>(
+    `SELECT ${ALL} FROM jobs WHERE status = 'processing' AND worker_id IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM workers WHERE id = jobs.worker_id) LIMIT ?`,
   )
+  const held = db.prepare<[string], string>("SELECT id FROM jobs WHERE status = 'processing' AND worker_id = ?").pluck()
+  const releaseUnknown = db.prepare(
+    `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, worker_id = NULL, version = version + 1
+      WHERE status = 'processing' AND worker_id = ? AND id NOT IN (SELECT value FROM json_each(?))`,
+  )
+  const listed = db.prepare('SELECT 1 FROM workers WHERE id = ?')
   return {
     claim: (request) =>
-      writer.run(() =>
-        chooseFairly(candidates(request), request).map(
-          (id) => take.get({ id, workerId: request.workerId, now: request.now }) as Job,
-        ),
-      ),
+      writer.run(() => {
+        if (listed.get(request.workerId) === undefined) return []
+        const { workerId, now } = request
+        return chooseFairly(candidates(request), request).map((id) => take.get({ id, workerId, now }) as Job)
+      }),
     promote: (now, limit) => writer.run(() => promote.run(now, limit).changes),
     overdue: async (now, limit) => overdue.all(now, limit),
     suspendedTooLong: async (now, limit) => suspendedTooLong.all(now, limit),
-    lost: async (workerId, limit) => lost.all(workerId, limit),
+    lost: async (limit) => lost.all(limit),
+    held: async (workerId) => held.all(workerId) as string[],
+    releaseUnknown: (workerId, known) => writer.run(() => releaseUnknown.run(workerId, JSON.stringify(known)).changes),
   }
 }
 
 /**
- * The first ready jobs of each tenant and type. Tenants are found by leaping over the index, one seek each,
+ * The first ready jobs of each type and tenant. Tenants are found by leaping over the index, one seek each,
  * so that 100,000 waiting jobs of one of them cost the others nothing; no more tenants than places are looked at.
  */
 function candidateFinder(db: Database): (request: JobClaimRequest) => Candidate[] {
   const nextTenant = db
-    .prepare<[string], string | null>("SELECT min(tenant_id) FROM jobs WHERE queue = 'ready' AND tenant_id > ?")
+    .prepare<[string, string], string | null>(
+      "SELECT min(tenant_id) FROM jobs WHERE queue = 'ready' AND type = ? AND tenant_id > ?",
+    )
     .pluck()
-  const firstOfType = db.prepare<[string, string, number], Candidate>(
+  const first = db.prepare<[string, string, number], Candidate>(
     `SELECT id, tenant_id AS tenantId, type, priority, due_at AS dueAt FROM jobs
-      WHERE queue = 'ready' AND tenant_id = ? AND type = ? ORDER BY priority, due_at, id LIMIT ?`,
+      WHERE queue = 'ready' AND type = ? AND tenant_id = ? ORDER BY priority, due_at, id LIMIT ?`,
   )
-  return (request) => {
-    const types = [...request.types].filter(([, room]) => room > 0)
+  return ({ types, limit, afterTenant }) => {
     const found: Candidate[] = []
-    let tenantsWithWork = 0
-    for (const tenant of tenantsInTurn(request.afterTenant ?? '')) {
-      const ready = types.flatMap(([type, room]) => firstOfType.all(tenant, type, Math.min(room, request.limit)))
-      found.push(...ready)
-      if (ready.length > 0) tenantsWithWork += 1
-      if (tenantsWithWork >= request.limit) break
+    for (const [type, room] of types) {
+      if (room <= 0) continue
+      for (const tenant of tenantsInTurn(type, afterTenant ?? '').take(limit)) {
+        found.push(...first.all(type, tenant, Math.min(room, limit)))
+      }
     }
     return found
   }
 
-  /** Every tenant with ready jobs once, those behind `start` first. */
-  function* tenantsInTurn(start: string): Generator<string> {
-    for (let at = nextTenant.get(start); at != null; at = nextTenant.get(at)) yield at
-    for (let at = nextTenant.get(''); at != null && at <= start; at = nextTenant.get(at)) yield at
+  /** Every tenant with ready jobs of the type once, those behind `start` first. */
+  function* tenantsInTurn(type: string, start: string): Generator<string> {
+    for (let at = nextTenant.get(type, start); at != null; at = nextTenant.get(type, at)) yield at
+    for (let at = nextTenant.get(type, ''); at != null && at <= start; at = nextTenant.get(type, at)) yield at
   }
 }

@@ -17,7 +17,7 @@ export function jobExpiry(
   )
   const postpone = db.prepare(
     `UPDATE jobs SET expiry_due_at = @dueAt, expiring_at = coalesce(@announcedAt, expiring_at)
-      WHERE id = @id AND expiry_due_at IS NOT NULL`,
+      WHERE id = @id AND expiry_due_at = @readDueAt`,
   )
   const expire = db.prepare(
     `UPDATE jobs SET payload = '{}', result = NULL, result_file_id = NULL, expiry_due_at = NULL, expired_at = @now,
@@ -29,7 +29,7 @@ export function jobExpiry(
     postponeExpiry: (job, dueAt, expiring) =>
       writer.run(() => {
         const announcedAt = expiring?.createdAt ?? null
-        const { changes } = postpone.run({ id: job.id, dueAt, announcedAt })
+        const { changes } = postpone.run({ id: job.id, dueAt, announcedAt, readDueAt: job.expiryDueAt })
         if (changes > 0 && expiring !== null) callbacks.add(job, expiring)
       }),
     expire: (job, now, expired) =>

@@ -2,7 +2,8 @@ import type { Database, Statement } from 'better-sqlite3'
 import { and, desc, eq, getTableColumns, gte, lt, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import type { Job } from '../../core/job.ts'
-import type { Accepted, JobStore, NewJob, NewKey } from '../store.ts'
+import { filesNamedIn, newJobRow } from '../new-rows.ts'
+import type { Accepted, JobStore, NewJob, NewKey, Repeated } from '../store.ts'
 import { callbackWriter } from './callbacks.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { keyFinder, keyTaker } from './idempotency-keys.ts'
@@ -60,7 +61,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
   }
 }
 
-function madeBy(id: string | undefined, find: Statement<[string], Job>): Exclude<Accepted, { kind: 'created' }> {
+function madeBy(id: string | undefined, find: Statement<[string], Job>): Repeated {
   const made = id === undefined ? undefined : find.get(id)
   return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', job: made }
 }
@@ -73,41 +74,9 @@ function acceptor(db: Database, find: Statement<[string], Job>) {
   return (job: NewJob, key: NewKey | null, endpointOf: (job: NewJob) => string | null): Accepted => {
     const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })
     if (taken !== null) return madeBy(taken.resourceId, find)
-    const row = newRow(job, endpointOf(job))
+    const row = newJobRow(job, endpointOf(job))
     insert.run(row)
     for (const fileId of filesNamedIn(job.payload)) addRef.run(fileId, job.id)
     return { kind: 'created', job: row }
-  }
-}
-
-/** Files that a payload refers to by `{"file_id": …}`, anywhere in it. */
-function filesNamedIn(payload: string): string[] {
-  return [...payload.matchAll(/"file_id":"(file_[0-9a-f]{32})"/g)].map(([, id]) => id as string)
-}
-
-function newRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job {
-  return {
-    ...job,
-    endpointId,
-    status: 'pending',
-    queue: job.runAt > job.createdAt ? 'scheduled' : 'ready',
-    callbackDeliveryId: null,
-    dueAt: job.runAt,
-    attempt: 0,
-    lostRuns: 0,
-    claimNo: 0,
-    workerId: null,
-    progress: 0,
-    message: null,
-    startedAt: null,
-    finishedAt: null,
-    result: null,
-    resultFileId: null,
-    error: null,
-    suspendedUntil: null,
-    expiryDueAt: null,
-    expiringAt: null,
-    expiredAt: null,
-    version: 0,
   }
 }

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { doubled, halved } from '../../core/lane.ts'
+import { deadLetterRow, settledColumns } from '../settle-rows.ts'
 import type { AttemptRecord, DeliveryStore, Lane } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { attempts, deadLetters } from './schema.ts'
@@ -19,18 +20,8 @@ export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStor
   const changeLane = laneChanger(db)
   return (record) =>
     writer.run(() => {
-      const { delivery, decision, attempt, now } = record
-      const failed = decision.next === 'delivered' ? { errorClass: null, error: null } : decision
-      const { changes } = settle.run({
-        id: delivery.id,
-        claimNo: delivery.claimNo,
-        status: decision.next === 'retry' ? 'pending' : decision.next,
-        dueAt: decision.next === 'retry' ? decision.dueAt : delivery.dueAt,
-        finishedAt: decision.next === 'retry' ? null : now,
-        lastStatus: attempt.status,
-        errorClass: failed.errorClass,
-        error: failed.error,
-      })
+      const { delivery, decision, attempt } = record
+      const { changes } = settle.run(settledColumns(record))
       if (changes === 0) return false
       insertAttempt.run(attempt)
       bury(record)
@@ -46,25 +37,9 @@ function burier(db: Database): (record: AttemptRecord) => void {
     .prepare<[string], number | null>('SELECT min(started_at) FROM attempts WHERE delivery_id = ?')
     .pluck()
   const insert = db.prepare(insertInto(deadLetters))
-  return ({ delivery, decision, attempt, now, deadLetterId, fingerprint }) => {
-    if (decision.next !== 'dead') return
-    insert.run({
-      id: deadLetterId,
-      tenantId: delivery.tenantId,
-      deliveryId: delivery.id,
-      eventId: delivery.eventId,
-      endpointId: delivery.endpointId,
-      reason: decision.reason,
-      lastStatus: attempt.status,
-      errorClass: decision.errorClass,
-      fingerprint,
-      attempts: delivery.attempts,
-      firstAttemptAt: firstAttempt.get(delivery.id) ?? attempt.startedAt,
-      lastAttemptAt: attempt.startedAt,
-      diedAt: now,
-      replayedAt: null,
-      replayedBy: null,
-    })
+  return (record) => {
+    if (record.decision.next !== 'dead') return
+    insert.run(deadLetterRow(record, firstAttempt.get(record.delivery.id) ?? null))
   }
 }
 

@@ -69,8 +69,8 @@ export const jobs = sqliteTable(
     version: integer().notNull(),
   },
   (t) => [
-    // What is ready is found by tenant and type, in the order it is taken; what is scheduled waits elsewhere.
-    index('jobs_ready').on(t.tenantId, t.type, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
+    // What is ready is found by type and tenant, in the order it is taken; what is scheduled waits elsewhere.
+    index('jobs_ready').on(t.type, t.tenantId, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
     // How many of a type are ahead, whoever's they are.
     index('jobs_position').on(t.type, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
     index('jobs_scheduled').on(t.dueAt).where(sql`queue = 'scheduled'`),
@@ -264,4 +264,16 @@ export const auditLog = sqliteTable('audit_log', {
   action: text().notNull(),
   target: text().notNull(),
   requestId: text('request_id').notNull(),
+})
+
+/** Processes that hold claims. A claim whose worker is not here is nobody's. */
+export const workers = sqliteTable('workers', {
+  id: text().primaryKey(),
+  /** Counts its signs of life: whoever sees it stand still for too long takes the worker for dead. */
+  beats: integer().notNull(),
+  startedAt: integer('started_at').notNull(),
+  /** The last sign of life, by the database's clock. */
+  beatAt: integer('beat_at').notNull(),
+  /** By how much its own clock was ahead of the database's then, in ms. */
+  clockAheadMs: integer('clock_ahead_ms').notNull(),
 })

@@ -5,6 +5,7 @@ import { sqliteJobs } from './jobs.ts'
 import { openDatabase } from './open.ts'
 import { openReader } from './reader.ts'
 import { sqliteFiles, sqliteTenants } from './tenants.ts'
+import { sqliteWorkers } from './workers.ts'
 
 /**
  * The store on an embedded database: one process, one connection that writes.
@@ -21,6 +22,8 @@ export function openSqliteStore(path: string): Store {
     jobs: sqliteJobs(db, writer, reader),
     deliveries: sqliteDeliveries(db, writer, reader),
     files: sqliteFiles(db, writer),
+    workers: sqliteWorkers(db, writer),
+    alone: (work) => work(),
     ping: () =>
       writer.run(() => {
         // A real write: a full disk still answers reads.

@@ -1,0 +1,78 @@
+import type { Job } from '../../core/job.ts'
+import { filesNamedIn, newJobRow } from '../new-rows.ts'
+import type { Accepted, JobStore, NewJob, NewKey } from '../store.ts'
+import { Batch } from './batch.ts'
+import { endpointFinder } from './callbacks.ts'
+import type { Connection, Database } from './database.ts'
+import { isLocked } from './failures.ts'
+import { findKeys, type KeyUse, takeKeys } from './idempotency-keys.ts'
+import { insertRows, rowsOf, selectList } from './rows.ts'
+import { fileRefs, jobs } from './schema.ts'
+import { statement } from './statement.ts'
+
+interface Submission {
+  job: NewJob
+  key: NewKey | null
+}
+
+const addJobs = statement(insertRows(jobs))
+const addRefs = statement(`${insertRows(fileRefs)} ON CONFLICT DO NOTHING`)
+const findJobs = statement(`SELECT ${selectList(jobs)} FROM jobs WHERE id = ANY (@ids)`)
+
+/** Keys first: what a known key stands for is not made again. */
+export function jobAcceptor(db: Database): JobStore['accept'] {
+  const endpointsOf = endpointFinder()
+  const write = (submissions: Submission[]) =>
+    db.transaction(async (tx) => {
+      const uses = submissions.flatMap(({ job, key }) => keyUse(job, key) ?? [])
+      const taken = await takeKeys(tx, uses)
+      const fresh = submissions.filter(({ job, key }) => key === null || taken.has(job.id)).map(({ job }) => job)
+      const made = await insertJobs(tx, fresh, await endpointsOf(tx, fresh))
+      const repeated = await findRepeated(
+        tx,
+        uses.filter(({ resourceId }) => !taken.has(resourceId)),
+      )
+      return submissions.map(({ job: { id } }) => made.get(id) ?? repeated.get(id) ?? ({ kind: 'key_busy' } as const))
+    })
+  const batch = new Batch(write, ({ job }) => job.payload.length)
+  return (job, key) =>
+    batch.run({ job, key }).catch((error: unknown): Accepted => {
+      if (isLocked(error)) return { kind: 'key_busy' }
+      throw error
+    })
+}
+
+function keyUse({ id, tenantId, createdAt }: NewJob, key: NewKey | null): KeyUse | null {
+  return key === null ? null : { key, tenantId, resourceId: id, createdAt }
+}
+
+async function insertJobs(
+  tx: Connection,
+  fresh: readonly NewJob[],
+  endpointOf: (job: NewJob) => string | null,
+): Promise<Map<string, Accepted>> {
+  const rows = fresh.map((job) => newJobRow(job, endpointOf(job)))
+  if (rows.length > 0) await tx.changes(addJobs({ rows: rowsOf(jobs, rows) }))
+  const refs = rows.flatMap(({ id, payload }) => filesNamedIn(payload).map((fileId) => ({ fileId, jobId: id })))
+  if (refs.length > 0) await tx.changes(addRefs({ rows: rowsOf(fileRefs, refs) }))
+  return new Map(rows.map((job) => [job.id, { kind: 'created', job }]))
+}
+
+/**
+ * What keys stand for that were taken before, by the id of the job that was refused for it.
+ * A key that was freed in this moment is missing: the next try finds it free.
+ */
+async function findRepeated(tx: Connection, uses: readonly KeyUse[]): Promise<Map<string, Accepted>> {
+  const known = await findKeys(tx, uses)
+  const ids = known.flatMap((key) => key?.resourceId ?? [])
+  const rows = ids.length === 0 ? [] : await tx.rows<Job>(findJobs({ ids }))
+  const byId = new Map(rows.map((job) => [job.id, job]))
+  return new Map(
+    uses.flatMap(({ resourceId }, i): [string, Accepted][] => {
+      const key = known[i]
+      if (key == null) return []
+      const job = byId.get(key.resourceId ?? '')
+      return [[resourceId, job === undefined ? { kind: 'key_reused' } : { kind: 'repeated', job }]]
+    }),
+  )
+}

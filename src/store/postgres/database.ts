@@ -1,0 +1,163 @@
+import { Socket } from 'node:net'
+import pg from 'pg'
+import { StoreUnavailableError } from '../../errors.ts'
+import { asStoreError } from './failures.ts'
+import type { Query } from './statement.ts'
+
+/** What statements run on: the pool, each in a transaction of its own, or one transaction. */
+export interface Connection {
+  rows<Row>(query: Query): Promise<Row[]>
+  /** How many rows it changed. */
+  changes(query: Query): Promise<number>
+}
+
+export interface Database extends Connection {
+  /** The rows of a query as drizzle's `toSQL()` gives it, as objects with these keys for its columns in their order. */
+  named<Row>(keys: readonly string[], query: { sql: string; params: unknown[] }): Promise<Row[]>
+  /** Commits when `work` resolves, else rolls back. */
+  transaction<T>(work: (transaction: Connection) => Promise<T>): Promise<T>
+  /** A connection outside the pool, for what lasts as long as the process: LISTEN and session locks. */
+  dedicated(): pg.Client
+  /** The server does not answer: what is under way fails now, and what comes later at once, until `up`. */
+  down(cause: unknown): void
+  up(): void
+  /** For libraries that bring their own statements. */
+  readonly pool: pg.Pool
+  close(): Promise<void>
+}
+
+/** How long a call waits for a free connection of the pool. */
+const ACQUIRE_MS = 10_000
+/**
+ * A transaction that stands still holds locks others wait for: its process was stopped, or its network is gone.
+ * The server ends it then.
+ */
+const IDLE_IN_TRANSACTION_MS = 5000
+const LOCK_MS = 3000
+const STATEMENT_MS = 30_000
+/** How soon the server notices that a client's machine is gone. */
+const KEEPALIVE = '-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3'
+
+const INT8 = 20
+
+/** 64-bit integers as numbers: ours are ms and bytes, far below 2⁵³. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format: 'text' | 'binary') =>
+    oid === INT8 && format !== 'binary'
+      ? Number
+      : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
+}
+
+/** @param size Connections of the pool */
+export function connect(url: string, size: number): Database {
+  const sockets = new Set<Socket>()
+  const config = clientConfig(url, sockets)
+  const pool = new pg.Pool({ ...config, max: size })
+  // An idle connection that ends is replaced at the next need; who uses one learns it from the statement.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
+  const gate = poolGate(pool)
+  const using = gate.using
+  return {
+    ...onClient((query) => using((client) => client.query(query))),
+    named: async <Row>(keys: readonly string[], { sql, params }: { sql: string; params: unknown[] }) => {
+      const query = { text: sql, values: params, rowMode: 'array' } as const
+      const { rows } = await using((client) => client.query<unknown[]>(query))
+      return rows.map((row) => Object.fromEntries(keys.map((key, i) => [key, row[i]])) as Row)
+    },
+    transaction: (work) => using((client) => inTransaction(client, work)),
+    dedicated: () => new pg.Client(config),
+    down(cause) {
+      gate.shut(new StoreUnavailableError(cause))
+      for (const socket of sockets) socket.destroy()
+    },
+    up: gate.open,
+    pool,
+    close: () => pool.end(),
+  }
+}
+
+function clientConfig(url: string, sockets: Set<Socket>): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: 'posthorn',
+    keepAlive: true,
+    connectionTimeoutMillis: ACQUIRE_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    lock_timeout: LOCK_MS,
+    statement_timeout: STATEMENT_MS,
+    options: KEEPALIVE,
+    types,
+    stream: () => {
+      const socket = new Socket()
+      sockets.add(socket)
+      return socket.once('close', () => sockets.delete(socket))
+    },
+  }
+}
+
+/** Lets callers to the pool's connections, as long as the server is there. */
+function poolGate(pool: pg.Pool) {
+  let failure: StoreUnavailableError | null = null
+  const waiting = new Set<(error: StoreUnavailableError) => void>()
+
+  /** A connection, or the news that there is none to be had: a server that is gone lets connecting hang. */
+  function acquire(): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      if (failure !== null) return reject(failure)
+      let late = false
+      const giveUp = (error: StoreUnavailableError): void => {
+        late = true
+        reject(error)
+      }
+      waiting.add(giveUp)
+      pool
+        .connect()
+        .then((client) => (late ? client.release() : resolve(client)))
+        .catch((error: unknown) => reject(asStoreError(error)))
+        .finally(() => waiting.delete(giveUp))
+    })
+  }
+
+  return {
+    async using<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+      const client = await acquire()
+      try {
+        const value = await work(client)
+        client.release()
+        return value
+      } catch (error) {
+        const known = asStoreError(error)
+        // A connection that may be broken is not used again.
+        client.release(known instanceof StoreUnavailableError)
+        throw known
+      }
+    },
+    shut(error: StoreUnavailableError): void {
+      failure = error
+      for (const giveUp of waiting) giveUp(error)
+    },
+    open(): void {
+      failure = null
+    },
+  }
+}
+
+function onClient(run: (query: Query) => Promise<pg.QueryResult>): Connection {
+  return {
+    rows: async <Row>(query: Query) => (await run(query)).rows as Row[],
+    changes: async (query) => (await run(query)).rowCount ?? 0,
+  }
+}
+
+async function inTransaction<T>(client: pg.PoolClient, work: (transaction: Connection) => Promise<T>): Promise<T> {
+  await client.query('BEGIN')
+  try {
+    const value = await work(onClient((query) => client.query(query)))
+    await client.query('COMMIT')
+    return value
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {})
+    throw error
+  }
+}

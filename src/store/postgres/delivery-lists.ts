@@ -1,0 +1,75 @@
+import { and, desc, eq, exists, getTableColumns, gte, lt, type SQL, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import type { DeadReason } from '../../core/delivery.ts'
+import type { DeadLetter, DeliveryFilter, DeliveryStore } from '../store.ts'
+import type { Database } from './database.ts'
+import { type DeliveryRow, view } from './delivery-view.ts'
+import { ifGiven } from './rows.ts'
+import { deadLetters, deliveries, endpoints } from './schema.ts'
+
+const held = sql<boolean>`${deliveries.status} = 'pending' AND ${endpoints.disabledAt} IS NOT NULL`
+
+export function deliveryLists(db: Database): Pick<DeliveryStore, 'list' | 'deadLetters'> {
+  const orm = drizzle(db.pool)
+  const diedOf = (reason: DeadReason) =>
+    exists(
+      orm
+        .select({ one: sql`1` })
+        .from(deadLetters)
+        .where(and(eq(deadLetters.deliveryId, deliveries.id), eq(deadLetters.reason, reason))),
+    )
+  return {
+    list: async (tenantId, filter, page) => {
+      const columns = { ...getTableColumns(deliveries), held }
+      const query = orm
+        .select(columns)
+        .from(deliveries)
+        .leftJoin(endpoints, eq(endpoints.id, deliveries.endpointId))
+        .where(
+          and(
+            ifGiven(tenantId, (id) => eq(deliveries.tenantId, id)),
+            ifGiven(filter.status, statusIs),
+            ifGiven(filter.endpointId, (id) => eq(deliveries.endpointId, id)),
+            ifGiven(filter.jobId, (id) => eq(deliveries.jobId, id)),
+            ifGiven(filter.eventType, (type) => eq(deliveries.eventType, type)),
+            ifGiven(filter.reason, diedOf),
+            ifGiven(filter.after, (time) => gte(deliveries.createdAt, time)),
+            ifGiven(filter.before, (time) => lt(deliveries.createdAt, time)),
+            ifGiven(page.before, (id) => lt(deliveries.id, id)),
+          ),
+        )
+        .orderBy(desc(deliveries.id))
+        .limit(page.limit)
+      const rows = await db.named<DeliveryRow>(Object.keys(columns), query.toSQL())
+      return rows.flatMap((row) => view(row) ?? [])
+    },
+    deadLetters: (filter, page) =>
+      db.named<DeadLetter>(
+        Object.keys(getTableColumns(deadLetters)),
+        orm
+          .select()
+          .from(deadLetters)
+          .where(
+            and(
+              ifGiven(filter.tenantId, (id) => eq(deadLetters.tenantId, id)),
+              ifGiven(filter.endpointId, (id) => eq(deadLetters.endpointId, id)),
+              ifGiven(filter.reason, (reason) => eq(deadLetters.reason, reason)),
+              ifGiven(filter.fingerprint, (print) => eq(deadLetters.fingerprint, print)),
+              ifGiven(filter.after, (time) => gte(deadLetters.diedAt, time)),
+              ifGiven(filter.before, (time) => lt(deadLetters.diedAt, time)),
+              ifGiven(page.before, (id) => lt(deadLetters.id, id)),
+            ),
+          )
+          .orderBy(desc(deadLetters.id))
+          .limit(page.limit)
+          .toSQL(),
+      ),
+  }
+}
+
+function statusIs(status: NonNullable<DeliveryFilter['status']>): SQL {
+  if (status === 'held') return sql`${held}`
+  return status === 'pending'
+    ? sql`${deliveries.status} = 'pending' AND ${endpoints.disabledAt} IS NULL`
+    : eq(deliveries.status, status)
+}

@@ -1,0 +1,294 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  customType,
+  doublePrecision,
+  index,
+  integer,
+  pgTable,
+  primaryKey,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
+import type { DeadReason, DeliveryStatus, ErrorClass } from '../../core/delivery.ts'
+import type { JobStatus, QueueState } from '../../core/job.ts'
+import type { AttemptOutcome, EndpointKind, KeyRole } from '../store.ts'
+
+// Times are ms since 1970, JSON is text: a row is what the store's interface returns, without mapping.
+// No foreign keys: what a row refers to is written in the same transaction and removed by the same sweep.
+
+/** Compared byte by byte, as SQLite and JavaScript do, whatever the database's own collation is. */
+const text = customType<{ data: string }>({ dataType: () => 'text COLLATE "C"' })
+const bytes = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
+/** Ms, bytes and other numbers up to 2⁵³. */
+const long = customType<{ data: number; driverData: string }>({ dataType: () => 'bigint', fromDriver: Number })
+
+export const tenants = pgTable('tenants', {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  /** Sealed (see secrets.ts). */
+  signingSecret: text('signing_secret').notNull(),
+  createdAt: long('created_at').notNull(),
+})
+
+export const apiKeys = pgTable('api_keys', {
+  id: text().primaryKey(),
+  tenantId: text('tenant_id'),
+  role: text().$type<KeyRole>().notNull(),
+  name: text().notNull(),
+  /** SHA-256 of the key, hex. */
+  hash: text().notNull().unique(),
+  prefix: text().notNull(),
+  lastFour: text('last_four').notNull(),
+  createdAt: long('created_at').notNull(),
+  revokedAt: long('revoked_at'),
+})
+
+export const jobs = pgTable(
+  'jobs',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    type: text().notNull(),
+    status: text().$type<JobStatus>().notNull(),
+    queue: text().$type<QueueState>(),
+    priority: integer().notNull(),
+    payload: text().notNull(),
+    metadata: text(),
+    endpointId: text('endpoint_id'),
+    callbackUrl: text('callback_url'),
+    callbackEvents: text('callback_events').notNull(),
+    callbackDeliveryId: text('callback_delivery_id'),
+    traceparent: text().notNull(),
+    createdAt: long('created_at').notNull(),
+    runAt: long('run_at').notNull(),
+    dueAt: long('due_at').notNull(),
+    deadlineAt: long('deadline_at'),
+    timeoutMs: long('timeout_ms').notNull(),
+    maxAttempts: integer('max_attempts').notNull(),
+    resultTtlMs: long('result_ttl_ms'),
+    attempt: integer().notNull(),
+    lostRuns: integer('lost_runs').notNull(),
+    claimNo: integer('claim_no').notNull(),
+    workerId: text('worker_id'),
+    progress: integer().notNull(),
+    message: text(),
+    startedAt: long('started_at'),
+    finishedAt: long('finished_at'),
+    result: text(),
+    resultFileId: text('result_file_id'),
+    error: text(),
+    suspendedUntil: long('suspended_until'),
+    expiryDueAt: long('expiry_due_at'),
+    expiringAt: long('expiring_at'),
+    expiredAt: long('expired_at'),
+    version: integer().notNull(),
+  },
+  (t) => [
+    // What is ready is found by type and tenant, in the order it is taken; what is scheduled waits elsewhere.
+    index('jobs_ready').on(t.type, t.tenantId, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
+    // How many of a type are ahead, whoever's they are.
+    index('jobs_position').on(t.type, t.priority, t.dueAt, t.id).where(sql`queue = 'ready'`),
+    index('jobs_scheduled').on(t.dueAt).where(sql`queue = 'scheduled'`),
+    index('jobs_processing').on(t.workerId).where(sql`status = 'processing'`),
+    index('jobs_deadline').on(t.deadlineAt).where(sql`queue is not null and deadline_at is not null`),
+    index('jobs_suspended').on(t.suspendedUntil).where(sql`suspended_until is not null`),
+    index('jobs_expiry').on(t.expiryDueAt).where(sql`expiry_due_at is not null`),
+    index('jobs_retention').on(t.expiredAt).where(sql`expired_at is not null`),
+    index('jobs_by_tenant').on(t.tenantId, t.id),
+    index('jobs_by_status').on(t.tenantId, t.status, t.id),
+  ],
+)
+
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    tenantId: text('tenant_id').notNull(),
+    key: text().notNull(),
+    /** SHA-256 over method, path and raw body. */
+    fingerprint: text().notNull(),
+    /** What the key made. */
+    resourceId: text('resource_id').notNull(),
+    createdAt: long('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.key] }), index('idempotency_keys_by_resource').on(t.resourceId)],
+)
+
+/** Progress, in the order it was made; the other events of a job follow from its row. */
+export const jobEvents = pgTable(
+  'job_events',
+  {
+    jobId: text('job_id').notNull(),
+    seq: integer().notNull(),
+    progress: integer().notNull(),
+    message: text(),
+    at: long().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.jobId, t.seq] })],
+)
+
+/** How long runs of a type take, for estimates. */
+export const typeStats = pgTable('type_stats', {
+  type: text().primaryKey(),
+  meanRunMs: doublePrecision('mean_run_ms').notNull(),
+  updatedAt: long('updated_at').notNull(),
+})
+
+/** Files that a job's payload names: they stay as long as the job. */
+export const fileRefs = pgTable(
+  'file_refs',
+  { fileId: text('file_id').notNull(), jobId: text('job_id').notNull() },
+  (t) => [primaryKey({ columns: [t.fileId, t.jobId] }), index('file_refs_by_job').on(t.jobId)],
+)
+
+export const endpoints = pgTable(
+  'endpoints',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    kind: text().$type<EndpointKind>().notNull(),
+    /** Of an implied endpoint: scheme, host and port of the callback URLs it stands for. */
+    origin: text(),
+    concurrency: integer().notNull(),
+    maxConcurrency: integer('max_concurrency').notNull(),
+    pausedUntil: long('paused_until'),
+    disabledAt: long('disabled_at'),
+    createdAt: long('created_at').notNull(),
+  },
+  (t) => [uniqueIndex('endpoints_by_origin').on(t.tenantId, t.origin)],
+)
+
+export const events = pgTable('events', {
+  seq: bigint({ mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+  id: text().notNull().unique(),
+  tenantId: text('tenant_id').notNull(),
+  type: text().notNull(),
+  jobId: text('job_id'),
+  /** The bytes that are signed and sent, fixed when the event is made. */
+  body: text().notNull(),
+  traceparent: text().notNull(),
+  createdAt: long('created_at').notNull(),
+})
+
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    endpointId: text('endpoint_id').notNull(),
+    eventId: text('event_id').notNull(),
+    eventType: text('event_type').notNull(),
+    jobId: text('job_id'),
+    url: text().notNull(),
+    status: text().$type<DeliveryStatus>().notNull(),
+    dueAt: long('due_at').notNull(),
+    attempts: integer().notNull(),
+    claimNo: integer('claim_no').notNull(),
+    workerId: text('worker_id'),
+    claimedAt: long('claimed_at'),
+    claimedUntil: long('claimed_until'),
+    replays: integer().notNull(),
+    lastStatus: integer('last_status'),
+    lastErrorClass: text('last_error_class').$type<ErrorClass>(),
+    lastError: text('last_error'),
+    createdAt: long('created_at').notNull(),
+    expiresAt: long('expires_at').notNull(),
+    finishedAt: long('finished_at'),
+  },
+  (t) => [
+    index('deliveries_due').on(t.endpointId, t.dueAt, t.id).where(sql`status = 'pending'`),
+    index('deliveries_in_flight').on(t.endpointId).where(sql`status = 'delivering'`),
+    index('deliveries_finished').on(t.finishedAt).where(sql`finished_at is not null`),
+    index('deliveries_by_event').on(t.eventId),
+    index('deliveries_by_tenant').on(t.tenantId, t.id),
+    index('deliveries_by_job').on(t.jobId).where(sql`job_id is not null`),
+  ],
+)
+
+export const attempts = pgTable(
+  'attempts',
+  {
+    deliveryId: text('delivery_id').notNull(),
+    /** Numbers the attempts of a delivery over all its replays. */
+    claimNo: integer('claim_no').notNull(),
+    /** The `webhook-attempt` it carried. */
+    number: integer().notNull(),
+    outcome: text().$type<AttemptOutcome>().notNull(),
+    startedAt: long('started_at').notNull(),
+    durationMs: long('duration_ms').notNull(),
+    /** JSON of Phases. */
+    phases: text(),
+    remoteAddress: text('remote_address'),
+    /** JSON, without credentials. */
+    requestHeaders: text('request_headers'),
+    status: integer(),
+    responseHeaders: text('response_headers'),
+    responseBody: bytes('response_body'),
+    responseTruncated: integer('response_truncated').notNull(),
+    errorClass: text('error_class').$type<ErrorClass>(),
+    error: text(),
+    nextAttemptAt: long('next_attempt_at'),
+  },
+  (t) => [primaryKey({ columns: [t.deliveryId, t.claimNo] })],
+)
+
+export const deadLetters = pgTable(
+  'dead_letters',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    deliveryId: text('delivery_id').notNull(),
+    eventId: text('event_id').notNull(),
+    endpointId: text('endpoint_id').notNull(),
+    reason: text().$type<DeadReason>().notNull(),
+    lastStatus: integer('last_status'),
+    errorClass: text('error_class').$type<ErrorClass>(),
+    fingerprint: text().notNull(),
+    attempts: integer().notNull(),
+    firstAttemptAt: long('first_attempt_at'),
+    lastAttemptAt: long('last_attempt_at'),
+    diedAt: long('died_at').notNull(),
+    replayedAt: long('replayed_at'),
+    replayedBy: text('replayed_by'),
+  },
+  (t) => [index('dead_letters_by_tenant').on(t.tenantId, t.id), index('dead_letters_by_delivery').on(t.deliveryId)],
+)
+
+export const files = pgTable(
+  'files',
+  {
+    id: text().primaryKey(),
+    tenantId: text('tenant_id').notNull(),
+    /** The job that made it and is erased with it; null for uploads. */
+    jobId: text('job_id'),
+    size: long().notNull(),
+    sha256: text().notNull(),
+    contentType: text('content_type').notNull(),
+    createdAt: long('created_at').notNull(),
+  },
+  (t) => [
+    index('files_by_job').on(t.jobId).where(sql`job_id is not null`),
+    index('files_uploaded').on(t.createdAt).where(sql`job_id is null`),
+  ],
+)
+
+export const auditLog = pgTable('audit_log', {
+  id: text().primaryKey(),
+  at: long().notNull(),
+  /** The API key that acted. */
+  actor: text().notNull(),
+  action: text().notNull(),
+  target: text().notNull(),
+  requestId: text('request_id').notNull(),
+})
+
+/** Processes that hold claims. A claim whose worker is not here is nobody's. */
+export const workers = pgTable('workers', {
+  id: text().primaryKey(),
+  /** Counts its signs of life: whoever sees it stand still for too long takes the worker for dead. */
+  beats: integer().notNull(),
+  startedAt: long('started_at').notNull(),
+  /** The last sign of life, by the database's clock. */
+  beatAt: long('beat_at').notNull(),
+  /** By how much its own clock was ahead of the database's then, in ms. */
+  clockAheadMs: long('clock_ahead_ms').notNull(),
+})

@@ -1,0 +1,53 @@
+import type { Clock } from '../../clock.ts'
+import type { Store } from '../store.ts'
+import type { Database } from './database.ts'
+import { postgresDeliveries } from './deliveries.ts'
+import { postgresFiles } from './files.ts'
+import { postgresJobs } from './jobs.ts'
+import { alone, openDatabase } from './open.ts'
+import { openSession, type Session } from './session.ts'
+import { statement } from './statement.ts'
+import { postgresTenants } from './tenants.ts'
+import { postgresWorkers } from './workers.ts'
+
+/** The store, and what an engine on the same database needs. */
+export interface PostgresStore extends Store {
+  readonly db: Database
+  readonly session: Session
+}
+
+export interface PostgresOptions {
+  url: string
+  /** Connections of the pool; the session has one more. */
+  poolSize: number
+  clock: Clock
+  /** Told when the server has gone. */
+  onFault: (error: unknown) => void
+}
+
+// Takes a transaction id, which a server that is read-only refuses.
+const writable = statement('SELECT pg_current_xact_id()')
+
+/** The store on PostgreSQL, for any number of processes. @throws StartError when it cannot be opened */
+export async function openPostgresStore({ url, poolSize, clock, onFault }: PostgresOptions): Promise<PostgresStore> {
+  const db = await openDatabase(url, poolSize)
+  const session = openSession(db, clock, onFault)
+  await session.ready
+  return {
+    db,
+    session,
+    tenants: postgresTenants(db),
+    jobs: postgresJobs(db),
+    deliveries: postgresDeliveries(db),
+    files: postgresFiles(db),
+    workers: postgresWorkers(db, session),
+    ping: async () => {
+      await db.rows(writable())
+    },
+    alone: (work) => alone(db, () => work()),
+    [Symbol.asyncDispose]: async () => {
+      await session[Symbol.asyncDispose]()
+      await db.close()
+    },
+  }
+}
