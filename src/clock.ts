@@ -22,15 +22,34 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 const POOL_BYTES = 16_384
 const ID_RANDOM_DIGITS = 16
 
+/** The clock of a real process. */
+export interface SystemClock extends Clock {
+  /** Moves on by so many ms, back by standing still: at once to join others' time, else at most 1 % of what has passed. */
+  adjust(byMs: number, atOnce: boolean): void
+}
+
+/** How much faster or slower than real time the clock may run to come near to another one. */
+const MAX_SLEW = 0.01
+
 /**
- * The clock of a real process. It runs on the monotonic clock from the wall time at its creation:
- * a jump of the host's clock neither floods retries nor reaps leases.
+ * It runs on the monotonic clock from the wall time at its creation: a jump of the host's clock neither floods retries
+ * nor reaps leases.
  */
-export function systemClock(): Clock {
-  const offsetMs = Date.now() - performance.now()
-  const now = (): number => Math.floor(performance.now() + offsetMs)
+export function systemClock(): SystemClock {
+  let offsetMs = Date.now() - performance.now()
+  let adjustedAt = performance.now()
+  let latest = 0
+  const now = (): number => {
+    latest = Math.max(latest, Math.floor(performance.now() + offsetMs))
+    return latest
+  }
   return {
     now,
+    adjust(byMs, atOnce) {
+      const limit = atOnce ? Number.POSITIVE_INFINITY : MAX_SLEW * (performance.now() - adjustedAt)
+      offsetMs += Math.max(-limit, Math.min(limit, byMs))
+      adjustedAt = performance.now()
+    },
     sleep: async (ms, signal) => {
       const until = performance.now() + ms
       do {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { z } from 'zod'
 import { decodeSecret } from './core/signature.ts'
 import { type EgressAllow, parseEgressAllow } from './egress/judge.ts'
@@ -11,8 +12,9 @@ export interface Config {
   port: number
   /** Base of every absolute link, without a slash at the end; null: from host and port. */
   publicUrl: string | null
-  /** Path of the embedded database. */
-  databasePath: string
+  database: DatabasePlace
+  /** Connections of the process to PostgreSQL. */
+  databasePool: number
   roles: ReadonlySet<Role>
   /** Folder or module with the operator's handlers. */
   handlers: string | null
@@ -49,6 +51,14 @@ export interface Secrets {
   encryptionKeys: ReadonlyMap<string, Buffer> | null
 }
 
+/** The embedded database's file, or a PostgreSQL server. */
+export type DatabasePlace = { kind: 'sqlite'; path: string } | { kind: 'postgres'; url: string }
+
+/** Where the process keeps what it must not forget beside the database: keys that it made itself. */
+export function dataFolder(database: DatabasePlace): string {
+  return database.kind === 'sqlite' ? dirname(database.path) : 'data'
+}
+
 const ROLES = ['api', 'worker', 'dispatcher'] as const
 export type Role = (typeof ROLES)[number]
 
@@ -71,11 +81,11 @@ const count = (min: number, max: number) =>
     return value >= min && value <= max ? value : fail(context, `is not a whole number from ${min} to ${max}`)
   })
 
-const filePath = z
-  .string()
-  .transform((text, context) =>
-    /^file:./.test(text) ? text.slice('file:'.length) : fail(context, 'must be of the form file:./path'),
-  )
+const databasePlace = z.string().transform((text, context): DatabasePlace => {
+  if (/^file:./.test(text)) return { kind: 'sqlite', path: text.slice('file:'.length) }
+  if (/^postgres(ql)?:\/\/./.test(text) && URL.canParse(text)) return { kind: 'postgres', url: text }
+  return fail(context, 'must be of the form file:./path or postgres://user:password@host:port/database')
+})
 
 const filesPlace = z
   .string()
@@ -123,7 +133,8 @@ const Environment = z.object({
   POSTHORN_HOST: z.string().default('127.0.0.1'),
   POSTHORN_PORT: count(0, 65_535).prefault('8080'),
   POSTHORN_PUBLIC_URL: publicUrl.optional(),
-  POSTHORN_DATABASE_URL: filePath.prefault('file:./data/posthorn.db'),
+  POSTHORN_DATABASE_URL: databasePlace.prefault('file:./data/posthorn.db'),
+  POSTHORN_DATABASE_POOL: count(3, 1000).prefault('12'),
   POSTHORN_ROLES: roles.prefault(ROLES.join(',')),
   POSTHORN_HANDLERS: z.string().optional(),
   POSTHORN_JOB_CONCURRENCY: count(1, 10_000).prefault('64'),
@@ -168,7 +179,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
       host: e.POSTHORN_HOST,
       port: e.POSTHORN_PORT,
       publicUrl: e.POSTHORN_PUBLIC_URL ?? null,
-      databasePath: e.POSTHORN_DATABASE_URL,
+      database: e.POSTHORN_DATABASE_URL,
+      databasePool: e.POSTHORN_DATABASE_POOL,
       roles: e.POSTHORN_ROLES,
       handlers: e.POSTHORN_HANDLERS ?? null,
       jobConcurrency: e.POSTHORN_JOB_CONCURRENCY,
@@ -200,6 +212,9 @@ function crossChecks(e: z.infer<typeof Environment>): string[] {
   const mistakes: string[] = []
   if (e.POSTHORN_GRACE <= e.POSTHORN_ATTEMPT_TIMEOUT) {
     mistakes.push('POSTHORN_GRACE must be longer than POSTHORN_ATTEMPT_TIMEOUT, so that attempts can end')
+  }
+  if (e.POSTHORN_DATABASE_URL.kind === 'postgres' && e.POSTHORN_ENCRYPTION_KEYS === undefined) {
+    mistakes.push('POSTHORN_ENCRYPTION_KEYS is needed with PostgreSQL: all processes must have the same')
   }
   if (e.POSTHORN_API_KEY !== undefined && e.POSTHORN_API_KEY === e.POSTHORN_ADMIN_KEY) {
     mistakes.push('POSTHORN_API_KEY and POSTHORN_ADMIN_KEY must differ: one key has one role')

@@ -35,7 +35,7 @@ export class AppError extends Error {
   }
 }
 
-/** The process cannot start as it is configured. `exitCode` follows sysexits.h. */
+/** The service cannot start as it is configured, or a command not be carried out. `exitCode` follows sysexits.h. */
 export class StartError extends Error {
   readonly exitCode: number
 
@@ -46,12 +46,20 @@ export class StartError extends Error {
   }
 }
 
+/** sysexits.h: the command was called wrongly. */
+export const EX_USAGE = 64
+/** sysexits.h: what was given to read is not what it should be. */
+export const EX_DATAERR = 65
+/** sysexits.h: what was given to read is not there. */
+export const EX_NOINPUT = 66
 /** sysexits.h: the configuration is wrong. */
 export const EX_CONFIG = 78
 /** sysexits.h: something the service needs is not available (the port, the database lock). */
 export const EX_UNAVAILABLE = 69
 /** sysexits.h: a file or folder cannot be created. */
 export const EX_CANTCREAT = 73
+/** sysexits.h: an error while reading or writing. */
+export const EX_IOERR = 74
 
 /**
  * The database or the S3 of the files is not available (disk full, I/O error, lost connection).

@@ -97,9 +97,9 @@ function exampleCurl(apiKey: string, publicUrl: string): string {
   -d '{"type": "echo", "payload": {"hello": "world", "delay_ms": 500}}'`
 }
 
-/** Writes the text beside the database, readable by its owner only. Returns the path. */
-export function writeFirstRun(text: string, databasePath: string): string {
-  const path = join(dirname(databasePath), 'first-run.txt')
+/** Writes the text into the folder, readable by its owner only. Returns the path. */
+export function writeFirstRun(text: string, folder: string): string {
+  const path = join(folder, 'first-run.txt')
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const file = openSync(path, 'w', 0o600)
   writeSync(file, text)

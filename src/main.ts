@@ -1,4 +1,4 @@
-import { readConfig } from './config.ts'
+import { dataFolder, readConfig } from './config.ts'
 import { StartError } from './errors.ts'
 import { firstRunText, writeFirstRun } from './first-run.ts'
 import { createLog } from './log.ts'
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     showFirstRun: (made, publicUrl) => {
       const text = firstRunText(made, publicUrl)
       if (terminal) process.stdout.write(`${text}\n`)
-      else log.info({ file: writeFirstRun(text, config.databasePath) }, 'first start: keys written to a file')
+      else log.info({ file: writeFirstRun(text, dataFolder(config.database)) }, 'first start: keys written to a file')
     },
   })
   log.info({ event: 'service.started', url: service.url, docs: `${service.url}/docs` }, `listening on ${service.url}`)

@@ -53,9 +53,9 @@ function sameText(a: string, b: string): boolean {
   return timingSafeEqual(left as Buffer, right as Buffer)
 }
 
-/** The encryption key of an embedded database: a file beside it with mode 0600, made when it is not there. */
-export function keyFile(databasePath: string): ReadonlyMap<string, Buffer> {
-  const path = join(dirname(databasePath), 'encryption.key')
+/** The encryption key of an embedded database: a file in its folder with mode 0600, made when it is not there. */
+export function keyFile(folder: string): ReadonlyMap<string, Buffer> {
+  const path = join(folder, 'encryption.key')
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
     const file = openSync(path, 'wx', 0o600)

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
-import { type Clock, systemClock } from './clock.ts'
-import type { Config, Role, Secrets } from './config.ts'
+import { openBackend } from './backend.ts'
+import type { Clock } from './clock.ts'
+import { type Config, dataFolder, type Role, type Secrets } from './config.ts'
 import { deliveryPolicy } from './core/delivery.ts'
 import { scheduleSpan } from './core/retry.ts'
 import { deliverer } from './delivery/deliver.ts'
@@ -8,7 +9,6 @@ import { Dispatcher } from './delivery/dispatcher.ts'
 import { replayer } from './delivery/replay.ts'
 import { signingKeys } from './delivery/signing-keys.ts'
 import { createEgressClient } from './egress/client.ts'
-import { embeddedEngine } from './engine/embedded.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
 import { businessEvents } from './events.ts'
 import { diskFiles } from './files/disk.ts'
@@ -32,7 +32,6 @@ import { jobProcessor } from './jobs/process.ts'
 import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
 import { jobWatchers } from './jobs/wait.ts'
 import { createSealer, keyFile } from './secrets.ts'
-import { openSqliteStore } from './store/sqlite/store.ts'
 
 export interface Service extends AsyncDisposable {
   /** Base of the API, as clients reach it. */
@@ -61,7 +60,7 @@ const PURGE_MS = 60_000
 const SWEEP_BYTES_MS = 6 * 3_600_000
 const BACKLOG_MS = 1000
 const RUN_TIMES_MS = 10_000
-const LOST_DELIVERIES_MS = 5000
+const RECOVER_MS = 1000
 const LOST_CHUNK = 500
 
 /** Builds the service and starts it. @throws StartError when it cannot start; nothing is left behind then */
@@ -105,6 +104,7 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   const app = createApp({ ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob })
   await recover(base)
   startLoops(config.roles, base, pool, dispatcher)
+  await base.engine.start()
   if (config.roles.has('api')) server.serve(app.fetch)
   const stop = stopper(
     server,
@@ -118,25 +118,24 @@ type Base = Awaited<ReturnType<typeof openBase>>
 
 /** What everything else stands on: opened here, closed by the stack in the opposite order. */
 async function openBase(options: ServiceOptions, registry: Registry, publicUrl: string, stack: AsyncDisposableStack) {
-  const { config, secrets, log, clock = systemClock() } = options
+  const { config, secrets, log } = options
   const events = businessEvents(log)
-  const store = stack.use(openSqliteStore(config.databasePath))
-  const sealer = createSealer(secrets.encryptionKeys ?? keyFile(config.databasePath))
+  const types = config.roles.has('worker') ? [...registry.keys()] : []
+  const { store, engine, lease, clock } = await openBackend({ config, events, clock: options.clock, types }, stack)
+  const sealer = createSealer(secrets.encryptionKeys ?? keyFile(dataFolder(config.database)))
   const show = (made: FirstRun) => options.showFirstRun(made, publicUrl)
-  await ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show })
+  await store.alone(() => ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show }))
   const files = tenantFiles(store.files, await openFiles(config, stack), clock)
   const egress = stack.adopt(createEgressClient({ allow: config.egressAllow }), (client) => client.close())
   const isolation = stack.use(new Isolation())
-  const engine = stack.use(embeddedEngine(clock, (task, error) => events.taskFailed(task, error)))
   const policy = deliveryPolicy(config.retryWaitsMs)
   const deliveryTtlMs = scheduleSpan(policy) + EXTRA_DELIVERY_TTL_MS
   const runTimes = new RunTimes()
   const backlog = new Backlog(config.maxPending)
   const { jobs, deliveries } = store
-  const workerId = clock.newId('wrk')
   const callbacks = { publicUrl, deliveryTtlMs, resultTtlMs: config.resultTtlMs }
-  const settings = { retentionMs: config.retentionMs, registry, policy, deliveryTtlMs, callbacks, publicUrl, workerId }
-  const opened = { store, jobs, deliveries, sealer, files, egress, isolation, engine }
+  const settings = { retentionMs: config.retentionMs, registry, policy, deliveryTtlMs, callbacks, publicUrl }
+  const opened = { store, jobs, deliveries, sealer, files, egress, isolation, engine, lease }
   return { ...opened, ...settings, clock, events, runTimes, backlog }
 }
 
@@ -174,16 +173,20 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
   }
 }
 
-/** Takes back what a process that died has held. */
+/** Takes back what processes that died have held. */
 async function recover(base: Base): Promise<void> {
-  const { deliveries, workerId, clock, events } = base
+  const { deliveries, clock, events, lease } = base
+  await lease.reap()
   const jobs = await recoverJobs(base)
-  const lostDeliveries = await deliveries.releaseLost(workerId, clock.now(), Number.MAX_SAFE_INTEGER)
-  if (jobs + lostDeliveries > 0) events.lostWorkFound({ jobs, deliveries: lostDeliveries })
+  let found = 0
+  for (let count = LOST_CHUNK; count === LOST_CHUNK; found += count) {
+    count = await deliveries.releaseLost(clock.now(), LOST_CHUNK)
+  }
+  if (jobs + found > 0) events.lostWorkFound({ jobs, deliveries: found })
 }
 
 function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatcher: Dispatcher): void {
-  const { engine, jobs, deliveries, workerId, clock, backlog, runTimes } = base
+  const { engine, jobs, clock, backlog, runTimes } = base
   engine.every(RUN_TIMES_MS, 'keeping run times', () => runTimes.sync(jobs, clock))
   if (roles.has('api')) engine.every(BACKLOG_MS, 'counting the backlog', () => backlog.count(jobs))
   if (roles.has('worker')) {
@@ -198,9 +201,9 @@ function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatc
   }
   if (roles.has('dispatcher')) {
     dispatcher.start()
-    engine.every(LOST_DELIVERIES_MS, 'releasing lost deliveries', async () => {
-      await deliveries.releaseLost(workerId, clock.now(), LOST_CHUNK)
-    })
+  }
+  if (roles.has('worker') || roles.has('dispatcher')) {
+    engine.every(RECOVER_MS, 'taking back lost work', () => recover(base))
   }
 }
 

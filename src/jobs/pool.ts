@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Job } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Lease } from '../engine/lease.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Registry } from '../handlers/registry.ts'
 import type { JobStore } from '../store/store.ts'
@@ -13,7 +14,7 @@ export interface PoolDependencies {
   process: ProcessJob
   clock: Clock
   events: BusinessEvents
-  workerId: string
+  lease: Lease
   /** Handlers running at once. */
   concurrency: number
 }
@@ -35,6 +36,8 @@ export class JobPool {
   #fillAgain = false
   /** There may be more than was claimed. */
   #hungry = false
+  /** The answer to a claim was lost: the store may have given us jobs we do not know of. */
+  #inDoubt = false
   #stopping = false
 
   constructor(deps: PoolDependencies) {
@@ -42,10 +45,14 @@ export class JobPool {
   }
 
   start(): void {
-    const { engine } = this.#deps
+    const { engine, lease } = this.#deps
     engine.onWake('jobs', () => void this.#fill())
     engine.onWake('cancelled', (ids) => {
       for (const id of ids) this.#runs.get(id)?.abort.abort(new RunAborted('cancelled'))
+      if (ids.length === 0) void this.#endRunsNotHeld()
+    })
+    lease.onLost(() => {
+      for (const run of this.#runs.values()) run.abort.abort(new RunAborted('lost'))
     })
     engine.every(SWEEP_MS, 'claiming jobs', () => this.#fill())
   }
@@ -75,24 +82,26 @@ export class JobPool {
     try {
       while (this.#fillAgain && !this.#stopping) {
         this.#fillAgain = false
+        if (this.#inDoubt) await this.#settleDoubt()
         const claimed = await this.#claim()
         if (claimed > 0) this.#fillAgain = true
       }
     } catch (error) {
-      // Nothing was claimed, or it is found as lost; the next sweep tries again.
+      // The next sweep tries again.
+      this.#inDoubt = true
       this.#deps.events.taskFailed('claiming jobs', error)
     }
   }
 
   async #claim(): Promise<number> {
-    const { jobs, engine, registry, clock, workerId, concurrency } = this.#deps
+    const { jobs, engine, registry, clock, lease, concurrency } = this.#deps
     const limit = concurrency - this.#runs.size
     const types = new Map([...registry.values()].map((handler) => [handler.type, handler.concurrency]))
     for (const { type } of this.#runs.values()) types.set(type, (types.get(type) ?? 0) - 1)
     // Where there is no room nobody knows what waits, so the next free place has to look.
     this.#hungry = limit <= 0 || [...types.values()].some((room) => room <= 0)
-    if (limit <= 0) return 0
-    const request = { workerId, now: clock.now(), limit, types, afterTenant: this.#lastTenant }
+    if (limit <= 0 || !lease.holds()) return 0
+    const request = { workerId: lease.workerId, now: clock.now(), limit, types, afterTenant: this.#lastTenant }
     const claimed = await jobs.claim(request)
     if (claimed.length > 0) {
       this.#hungry = true
@@ -106,7 +115,31 @@ export class JobPool {
     return claimed.length
   }
 
+  async #settleDoubt(): Promise<void> {
+    const { jobs, lease } = this.#deps
+    await jobs.releaseUnknown(lease.workerId, [...this.#runs.keys()])
+    this.#inDoubt = false
+  }
+
+  /** Word of a cancellation may have been missed. */
+  async #endRunsNotHeld(): Promise<void> {
+    const { jobs, lease, events } = this.#deps
+    const running = [...this.#runs]
+    try {
+      const held = new Set(await jobs.held(lease.workerId))
+      for (const [id, run] of running) if (!held.has(id)) run.abort.abort(new RunAborted('lost'))
+    } catch (error) {
+      events.taskFailed('looking for cancelled jobs', error)
+    }
+  }
+
   #run(job: Job): void {
+    const { lease } = this.#deps
+    if (!lease.holds() || lease.workerId !== job.workerId) {
+      // The process was stopped for so long that somebody else may have it now.
+      this.#inDoubt = true
+      return
+    }
     const abort = new AbortController()
     const done = this.#deps.process(job, abort).finally(() => {
       this.#runs.delete(job.id)

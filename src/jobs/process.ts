@@ -159,6 +159,7 @@ async function settle(job: Job, result: RunResult, signal: AbortSignal, deps: Pr
   const { jobs, clock } = deps
   if (why === 'shutdown') {
     await persist(() => jobs.release(job, false), deps)
+    deps.engine.wake('jobs', [job.type])
     return 'released'
   }
   if ('suspend' in result) return suspend(job, result.suspend.timeoutS, deps)

@@ -10,7 +10,6 @@ export interface UpkeepDependencies {
   engine: Engine
   clock: Clock
   callbacks: CallbackSettings
-  workerId: string
 }
 
 const CHUNK = 500
@@ -19,6 +18,7 @@ const CHUNK = 500
 export async function advanceQueue({ jobs, engine, clock, callbacks }: UpkeepDependencies): Promise<void> {
   let promoted = 0
   for (let count = CHUNK; count === CHUNK; promoted += count) count = await jobs.promote(clock.now(), CHUNK)
+  // The other processes look every second, too.
   if (promoted > 0) engine.wake('jobs', [])
   for (const job of await jobs.overdue(clock.now(), CHUNK)) {
     const finish = finishOf(job, { status: 'failed', problem: deadlineExceeded }, callbacks, clock)
@@ -32,14 +32,19 @@ export async function advanceQueue({ jobs, engine, clock, callbacks }: UpkeepDep
 export async function recoverJobs(deps: UpkeepDependencies): Promise<number> {
   let recovered = 0
   for (;;) {
-    const lost = await deps.jobs.lost(deps.workerId, CHUNK)
+    const lost = await deps.jobs.lost(CHUNK)
     await Promise.all(lost.map((job) => recover(job, deps)))
     recovered += lost.length
     if (lost.length < CHUNK) return recovered
   }
 }
 
-async function recover(job: Job, { jobs, callbacks, clock }: UpkeepDependencies): Promise<void> {
-  if (job.lostRuns + 1 < MAX_LOST_RUNS) await jobs.release(job, true)
-  else await jobs.finish(job, finishOf(job, { status: 'failed', problem: workerLost }, callbacks, clock))
+async function recover(job: Job, { jobs, callbacks, clock, engine }: UpkeepDependencies): Promise<void> {
+  if (job.lostRuns + 1 < MAX_LOST_RUNS) {
+    await jobs.release(job, true)
+    engine.wake('jobs', [job.type])
+    return
+  }
+  await jobs.finish(job, finishOf(job, { status: 'failed', problem: workerLost }, callbacks, clock))
+  engine.wake('changed', [job.id])
 }

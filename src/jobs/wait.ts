@@ -23,12 +23,16 @@ export interface JobWatchers {
   release(): Promise<void>
 }
 
+/** A wake-up from another process can be lost: who waits looks for itself this often. */
+const LOOK_AGAIN_MS = 5000
+
 /** Who watches which jobs in this process. */
 export function jobWatchers(jobs: JobStore, engine: Engine, clock: Clock): JobWatchers {
   const bells = new Map<string, Set<() => void>>()
   const stopping = new AbortController()
   engine.onWake('changed', (ids) => {
-    for (const id of ids) for (const ring of bells.get(id) ?? []) ring()
+    const rung = ids.length === 0 ? [...bells.keys()] : ids
+    for (const id of rung) for (const ring of bells.get(id) ?? []) ring()
   })
 
   function watch(id: string): JobWatch {
@@ -64,7 +68,7 @@ export function jobWatchers(jobs: JobStore, engine: Engine, clock: Clock): JobWa
       const left = until - clock.now()
       const enough = job === null || isFinished(job.status) || left <= 0
       if (enough || signal.aborted || stopping.signal.aborted) return job
-      await watcher.next(left, signal)
+      await watcher.next(Math.min(left, LOOK_AGAIN_MS), signal)
     }
   }
 

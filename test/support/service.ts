@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { readConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { type Service, startService } from '../../src/service.ts'
+import { databaseOf } from './engine.ts'
 import { answerChecker, type OpenApi } from './openapi.ts'
 
 export const API_KEY = 'test-client-key-0123456789abcdefghij'
@@ -30,9 +31,10 @@ export type Environment = Record<string, string | undefined>
 
 export async function startTestService(env: Environment = {}, folder?: string): Promise<TestService> {
   const own = folder ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')))
+  const database = await databaseOf(own)
   const { config, secrets } = readConfig({
     POSTHORN_PORT: '0',
-    POSTHORN_DATABASE_URL: `file:${own}/posthorn.db`,
+    ...database.env,
     POSTHORN_FILES: `file:${own}/files`,
     POSTHORN_API_KEY: API_KEY,
     POSTHORN_ADMIN_KEY: ADMIN_KEY,
@@ -83,7 +85,9 @@ export async function startTestService(env: Environment = {}, folder?: string): 
     [Symbol.asyncDispose]: async () => {
       await service.stop()
       if (checker.faults.size > 0) throw new Error(`not as documented: ${[...checker.faults].sort().join('\n')}`)
-      if (folder === undefined) await rm(own, { recursive: true, force: true })
+      if (folder !== undefined) return
+      await rm(own, { recursive: true, force: true })
+      await database[Symbol.asyncDispose]()
     },
   }
 }

@@ -1,10 +1,14 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openBackend } from '../../src/backend.ts'
 import { systemClock } from '../../src/clock.ts'
+import { readConfig } from '../../src/config.ts'
 import { signingSecretPlace } from '../../src/delivery/signing-keys.ts'
+import { businessEvents } from '../../src/events.ts'
+import { createLog } from '../../src/log.ts'
 import { createSealer, hashApiKey, keyFile } from '../../src/secrets.ts'
-import { openSqliteStore } from '../../src/store/sqlite/store.ts'
+import { databaseOf } from './engine.ts'
 
 export const OTHER_KEY = 'test-other-key-0123456789abcdefghijk'
 export const OTHER_SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'
@@ -12,12 +16,17 @@ export const OTHER_SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'
 /** A folder with a database in which a second tenant has a key, for a service to be started on. */
 export async function folderWithOtherTenant(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-test-'))
-  const path = join(folder, 'posthorn.db')
+  const { config, secrets } = readConfig((await databaseOf(folder)).env)
   const clock = systemClock()
   const id = clock.newId('ten')
   const createdAt = clock.now()
-  const signingSecret = createSealer(keyFile(path)).seal(OTHER_SECRET, signingSecretPlace(id))
-  await using store = openSqliteStore(path)
+  const signingSecret = createSealer(secrets.encryptionKeys ?? keyFile(folder)).seal(
+    OTHER_SECRET,
+    signingSecretPlace(id),
+  )
+  await using stack = new AsyncDisposableStack()
+  const events = businessEvents(createLog('silent', false))
+  const { store } = await openBackend({ config, events, clock, types: [] }, stack)
   await store.tenants.saveTenant({ id, name: 'other', signingSecret, createdAt })
   await store.tenants.replaceKey({
     id: clock.newId('key'),

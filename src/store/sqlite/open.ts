@@ -45,7 +45,7 @@ export function openDatabase(path: string): OpenDatabase {
 }
 
 /** A second writer is kept out by an exclusive lock on a small database beside it; the kernel frees it when we die. */
-function takeLock(path: string): Connection {
+export function takeLock(path: string): Connection {
   let lock: Connection | undefined
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -97,7 +97,8 @@ function assertDurable(db: Connection): void {
   if (actual !== FULL) throw new StartError(`SQLite runs with synchronous=${actual}, not FULL`, EX_UNAVAILABLE)
 }
 
-function refuseNewerSchema(db: Connection): void {
+/** @throws StartError when a newer version has changed the schema */
+export function refuseNewerSchema(db: Connection): void {
   const known = readMigrationFiles({ migrationsFolder: MIGRATIONS }).map((migration) => migration.folderMillis)
   const table = db.prepare("SELECT 1 FROM sqlite_master WHERE name = '__drizzle_migrations'").get()
   if (table === undefined) return

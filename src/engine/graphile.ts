@@ -1,0 +1,109 @@
+import { Logger, parseCronItems, type Runner, run, type TaskList } from 'graphile-worker'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../store/postgres/database.ts'
+import type { Session } from '../store/postgres/session.ts'
+import type { Engine } from './engine.ts'
+import { postgresBells, wakeUpTask } from './postgres-bells.ts'
+import { type ReportFailure, repeater } from './repeat.ts'
+
+export interface GraphileOptions {
+  db: Database
+  session: Session
+  clock: Clock
+  /** Names this process among those of the cluster. */
+  id: string
+  /** Job types this process performs: it is woken for these alone. */
+  types: readonly string[]
+  onError: ReportFailure
+}
+
+/** What has this long between its runs is a matter of the cluster's cron. */
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const CONCURRENCY = 2
+const FIRST_PAUSE_MS = 500
+const MAX_PAUSE_MS = 5000
+const STOP_MS = 3000
+
+/**
+ * The engine of many processes on one PostgreSQL. graphile-worker hands each wake-up to one process that performs the
+ * type, and its cron runs what the cluster does once. It holds no job of ours: what is due is in our tables, so its
+ * locks, which last 4 hours after a kill, and its retries are of no consequence.
+ */
+export function graphileEngine(options: GraphileOptions): Engine {
+  const { db, session, clock, id, types, onError } = options
+  const bells = postgresBells(db, session, id, onError)
+  const repeated = repeater(clock, onError)
+  const tasks: TaskList = Object.fromEntries(
+    types.map((type) => [wakeUpTask(type), async () => bells.ring('jobs', [])]),
+  )
+  const crons: Parameters<typeof parseCronItems>[0] = []
+  const stop = new AbortController()
+  let running: Promise<void> = Promise.resolve()
+
+  /** The runner ends by itself when its connection does; it is started again as long as we live. */
+  async function keepRunning(): Promise<void> {
+    for (let pauseMs = FIRST_PAUSE_MS; !stop.signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+      try {
+        const runner = await startRunner(db, tasks, crons)
+        pauseMs = FIRST_PAUSE_MS
+        const stopped = new Promise<void>((resolve) => {
+          stop.signal.addEventListener('abort', () => resolve(), { once: true })
+          if (stop.signal.aborted) resolve()
+        })
+        await Promise.race([runner.promise, stopped])
+        if (stop.signal.aborted) await stopRunner(runner, clock)
+      } catch (error) {
+        if (!stop.signal.aborted) onError('graphile-worker', error)
+      }
+      await clock.sleep(pauseMs, stop.signal).catch(() => {})
+    }
+  }
+
+  return {
+    wake: bells.ring,
+    onWake: bells.on,
+    every(ms, name, task) {
+      if (ms < MINUTE_MS) return repeated.add(ms, name, task)
+      tasks[name] = task
+      crons.push({
+        task: name,
+        identifier: name,
+        match: cronPattern(ms),
+        options: { backfillPeriod: 0, maxAttempts: 3 },
+      })
+    },
+    async start() {
+      await bells.listen()
+      repeated.start()
+      if (Object.keys(tasks).length > 0) running = keepRunning()
+    },
+    lateTasks: repeated.late,
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await repeated[Symbol.asyncDispose]()
+      await running
+      await bells[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function startRunner(db: Database, taskList: TaskList, crons: Parameters<typeof parseCronItems>[0]): Promise<Runner> {
+  return run({
+    pgPool: db.pool,
+    taskList,
+    parsedCronItems: parseCronItems(crons),
+    noHandleSignals: true,
+    logger: new Logger(() => () => {}),
+    preset: { worker: { concurrentJobs: CONCURRENCY, completeJobBatchDelay: 0 } },
+  })
+}
+
+/** What it still holds is wake-ups alone, so a database that does not answer is not waited for. */
+async function stopRunner(runner: Runner, clock: Clock): Promise<void> {
+  await Promise.race([runner.stop().catch(() => {}), clock.sleep(STOP_MS)])
+}
+
+function cronPattern(ms: number): string {
+  return ms < HOUR_MS ? `*/${Math.round(ms / MINUTE_MS)} * * * *` : `0 */${Math.round(ms / HOUR_MS)} * * *`
+}
