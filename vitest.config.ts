@@ -10,7 +10,7 @@ const sqlite = [
 const postgres = [
   'test/support/postgres-server.test.ts',
   'test/store/postgres*.test.ts',
-  'test/engine/**/*.test.ts',
+  'test/engine/graphile.test.ts',
   'test/cli/migrate-to.test.ts',
 ]
 /** Run for each engine: what a client sees is the same. */

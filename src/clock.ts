@@ -53,7 +53,7 @@ export function systemClock(): SystemClock {
     sleep: async (ms, signal) => {
       const until = performance.now() + ms
       do {
-        await delay(Math.min(until - performance.now(), MAX_TIMER_MS), undefined, signal ? { signal } : {})
+        await delay(Math.max(0, Math.min(until - performance.now(), MAX_TIMER_MS)), undefined, signal ? { signal } : {})
       } while (performance.now() < until)
     },
     random: Math.random,

@@ -1,4 +1,13 @@
-import { Logger, parseCronItems, type Runner, run, type TaskList } from 'graphile-worker'
+import { EventEmitter } from 'node:events'
+import {
+  type CronItem,
+  Logger,
+  parseCronItems,
+  type Runner,
+  run,
+  type TaskList,
+  type WorkerEvents,
+} from 'graphile-worker'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../store/postgres/database.ts'
 import type { Session } from '../store/postgres/session.ts'
@@ -24,6 +33,7 @@ const CONCURRENCY = 2
 const FIRST_PAUSE_MS = 500
 const MAX_PAUSE_MS = 5000
 const STOP_MS = 3000
+const MAX_FAILURES = 4
 
 /**
  * The engine of many processes on one PostgreSQL. graphile-worker hands each wake-up to one process that performs the
@@ -37,22 +47,19 @@ export function graphileEngine(options: GraphileOptions): Engine {
   const tasks: TaskList = Object.fromEntries(
     types.map((type) => [wakeUpTask(type), async () => bells.ring('jobs', [])]),
   )
-  const crons: Parameters<typeof parseCronItems>[0] = []
+  const crons: CronItem[] = []
   const stop = new AbortController()
   let running: Promise<void> = Promise.resolve()
 
-  /** The runner ends by itself when its connection does; it is started again as long as we live. */
+  /** The runner may end by itself when its connection does; it is started again as long as we live. */
   async function keepRunning(): Promise<void> {
     for (let pauseMs = FIRST_PAUSE_MS; !stop.signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
       try {
-        const runner = await startRunner(db, tasks, crons)
+        const events: WorkerEvents = new EventEmitter()
+        const runner = await startRunner(db, tasks, crons, events)
+        await Promise.race([runner.promise, failing(events), aborted(stop.signal)])
+        await stopRunner(runner, clock)
         pauseMs = FIRST_PAUSE_MS
-        const stopped = new Promise<void>((resolve) => {
-          stop.signal.addEventListener('abort', () => resolve(), { once: true })
-          if (stop.signal.aborted) resolve()
-        })
-        await Promise.race([runner.promise, stopped])
-        if (stop.signal.aborted) await stopRunner(runner, clock)
       } catch (error) {
         if (!stop.signal.aborted) onError('graphile-worker', error)
       }
@@ -88,14 +95,39 @@ export function graphileEngine(options: GraphileOptions): Engine {
   }
 }
 
-function startRunner(db: Database, taskList: TaskList, crons: Parameters<typeof parseCronItems>[0]): Promise<Runner> {
+function startRunner(db: Database, taskList: TaskList, crons: CronItem[], events: WorkerEvents): Promise<Runner> {
   return run({
     pgPool: db.pool,
+    events,
     taskList,
     parsedCronItems: parseCronItems(crons),
     noHandleSignals: true,
     logger: new Logger(() => () => {}),
     preset: { worker: { concurrentJobs: CONCURRENCY, completeJobBatchDelay: 0 } },
+  })
+}
+
+/**
+ * Resolves when the runner cannot get on: when its connection ends while it looks up its tasks, it keeps that failure
+ * (0.18.0, taskIdentifiers.js), and never takes a job again.
+ */
+function failing(events: WorkerEvents): Promise<void> {
+  let failures = 0
+  events.on('worker:getJob:empty', () => {
+    failures = 0
+  })
+  return new Promise((resolve) => {
+    events.on('worker:getJob:error', () => {
+      failures += 1
+      if (failures === MAX_FAILURES) resolve()
+    })
+  })
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
   })
 }
 
