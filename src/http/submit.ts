@@ -63,7 +63,10 @@ the answer the first would have got, and makes no second job.`,
           'Idempotent-Replayed',
         ),
         410: { description: 'The job of this key has expired' },
-        409: { description: 'The job was cancelled while the request was held' },
+        409: {
+          description:
+            'The job was cancelled while the request was held, or another request with the key is just being stored',
+        },
         422: { description: 'Unknown type, forbidden callback URL, reused key; or the job failed: `error` says why' },
         502: { description: 'The job failed because of another service; `error` says why' },
         503: { description: 'Too many jobs wait; nothing was stored' },
