@@ -1,0 +1,67 @@
+import pg from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
+import { fakeClock } from '../support/clock.ts'
+import { type FreshDatabase, freshDatabase } from '../support/database.ts'
+import { newJob, TENANT } from './fixtures.ts'
+
+const clock = fakeClock()
+let database: FreshDatabase
+let admin: pg.Client
+
+beforeEach(async () => {
+  database = await freshDatabase()
+  admin = new pg.Client({ connectionString: database.url })
+  await admin.connect()
+})
+afterEach(async () => {
+  await admin.end()
+  await database[Symbol.asyncDispose]()
+})
+
+const open = (url = database.url): Promise<PostgresStore> =>
+  openPostgresStore({ url, poolSize: 3, clock, onFault: () => {} })
+
+test('ten that open an empty database at once all find it complete', async () => {
+  await using stack = new AsyncDisposableStack()
+  const stores = await Promise.all(Array.from({ length: 10 }, async () => stack.use(await open())))
+  for (const store of stores) expect(await store.jobs.countReady(1)).toBe(0)
+  const { rows } = await admin.query('SELECT count(*)::int AS n FROM drizzle.__drizzle_migrations GROUP BY hash')
+  expect(rows.every(({ n }) => n === 1)).toBe(true)
+})
+
+test('a database that was used by a newer version is refused and left as it is', async () => {
+  await (await open())[Symbol.asyncDispose]()
+  const newer = ['newer', Date.UTC(2100, 0, 1)]
+  await admin.query('INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ($1, $2)', newer)
+  await expect(open()).rejects.toMatchObject({ exitCode: 69, message: expect.stringContaining('newer version') })
+})
+
+test('a server that is not there is told without the password', async () => {
+  const url = 'postgres://someone:hush-hush@127.0.0.1:1/nowhere'
+  const error = (await open(url).catch((reason: unknown) => reason)) as Error
+  expect(error).toMatchObject({ exitCode: 69, message: expect.stringContaining('127.0.0.1:1/nowhere') })
+  expect(error.message).not.toContain('hush')
+})
+
+test('a wrong password is told as such', async () => {
+  const url = new URL(database.url)
+  url.password = 'wrong'
+  await expect(open(url.href)).rejects.toMatchObject({
+    exitCode: 69,
+    message: expect.stringMatching(/password authentication failed/),
+  })
+})
+
+test('a key that another process is just storing is waited for, and busy when that does not end', async () => {
+  await using store = await open()
+  const key = { key: 'k', fingerprint: 'f' }
+  const other = newJob(clock)
+  const insert = 'INSERT INTO idempotency_keys VALUES ($1, $2, $3, $4, $5)'
+  await admin.query('BEGIN')
+  await admin.query(insert, [TENANT, key.key, key.fingerprint, other.id, other.createdAt])
+  expect(await store.jobs.accept(newJob(clock), key)).toEqual({ kind: 'key_busy' })
+  const waiting = store.jobs.accept(newJob(clock), key)
+  await admin.query('ROLLBACK')
+  expect(await waiting).toMatchObject({ kind: 'created' })
+})
