@@ -24,7 +24,12 @@ export interface BusinessEvents {
   taskFailed(task: string, error: unknown): void
 }
 
+/** While the storage is away, every task fails again and again: each is told of this often. */
+const REPEATED_FAILURE_MS = 10_000
+const MAX_TOLD = 1000
+
 export function businessEvents(log: Logger): BusinessEvents {
+  const toldAt = new Map<string, number>()
   return {
     jobAccepted: (job) => log.info({ event: 'job.accepted', ...about(job) }, 'job accepted'),
     jobRunEnded: (job, { outcome, durationMs, problem }) =>
@@ -71,6 +76,12 @@ export function businessEvents(log: Logger): BusinessEvents {
     taskFailed: (task, error) => {
       // A full disk is told by its name; a stack for each refused request would help it stay full.
       const known = error instanceof StoreUnavailableError
+      if (known) {
+        const now = performance.now()
+        if (now - (toldAt.get(task) ?? Number.NEGATIVE_INFINITY) < REPEATED_FAILURE_MS) return
+        if (toldAt.size > MAX_TOLD) toldAt.clear()
+        toldAt.set(task, now)
+      }
       log.error(
         { event: 'task.failed', task, ...(known ? { error: error.message } : { err: error }) },
         `${task} failed`,

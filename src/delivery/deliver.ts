@@ -9,6 +9,7 @@ import {
   type Outcome,
 } from '../core/delivery.ts'
 import type { EgressClient, EgressRequest, EgressResult } from '../egress/client.ts'
+import { StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Attempt, AttemptRecord, ClaimedDelivery, DeliveryStore } from '../store/store.ts'
 import { untilStored } from '../store/until-stored.ts'
@@ -30,7 +31,10 @@ export interface AttemptResult {
   success: boolean
 }
 
-/** Makes one attempt of a claimed delivery: prepare → send → decide → record. */
+/**
+ * Makes one attempt of a claimed delivery: prepare → send → decide → record.
+ * @throws StoreUnavailableError when it could not be prepared; then nothing was sent
+ */
 export type Deliver = (delivery: ClaimedDelivery, growLane: () => boolean) => Promise<AttemptResult>
 
 export function deliverer(deps: DeliverDependencies): Deliver {
@@ -76,6 +80,8 @@ async function attempt(delivery: ClaimedDelivery, deps: DeliverDependencies): Pr
     const request = prepareRequest(delivery, keys, maxAttempts, attemptTimeoutMs, Date.now(), clock.newHex)
     return { request, result: await deps.egress.send(request) }
   } catch (error) {
+    // Nothing was sent: no attempt is used up by a database that is away.
+    if (error instanceof StoreUnavailableError) throw error
     deps.events.taskFailed(`signing delivery ${delivery.id}`, error)
     const outcome = { kind: 'error', class: 'signing', text: 'The signing secret could not be used.' } as const
     const phases = { dns: null, connect: null, tls: null, firstByte: null, total: 0 }

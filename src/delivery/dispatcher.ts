@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Lease } from '../engine/lease.ts'
+import { StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { ClaimedDelivery, DeliveryStore, Lane } from '../store/store.ts'
 import type { Deliver } from './deliver.ts'
@@ -120,7 +121,9 @@ export class Dispatcher {
       const { success } = await this.#deps.deliver(delivery, () => mayGrow(run))
       if (!success) run.successes = 0
     } catch (error) {
-      this.#deps.events.taskFailed(`delivery ${delivery.id}`, error)
+      this.#deps.events.taskFailed('sending deliveries', error)
+      // It is put back, as something that is claimed and not on its way.
+      if (error instanceof StoreUnavailableError) this.#inDoubt = true
     } finally {
       this.#inFlight.delete(delivery.id)
       this.#taken -= 1

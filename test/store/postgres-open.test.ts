@@ -44,12 +44,12 @@ test('a server that is not there is told without the password', async () => {
   expect(error.message).not.toContain('hush')
 })
 
-test('a wrong password is told as such', async () => {
+test('a database that is not there is told as such', async () => {
   const url = new URL(database.url)
-  url.password = 'wrong'
+  url.pathname = 'nowhere'
   await expect(open(url.href)).rejects.toMatchObject({
     exitCode: 69,
-    message: expect.stringMatching(/password authentication failed/),
+    message: expect.stringMatching(/"nowhere" does not exist/),
   })
 })
 

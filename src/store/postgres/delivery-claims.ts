@@ -2,8 +2,9 @@ import type { Delivery } from '../../core/delivery.ts'
 import { claimable } from '../../core/lane.ts'
 import { lostAttemptRow } from '../settle-rows.ts'
 import type { ClaimedDelivery, DeliveryStore, Lane, LaneClaim, LaneClaimRequest } from '../store.ts'
+import { Batch } from './batch.ts'
 import type { Connection, Database } from './database.ts'
-import { insertRows, rowsOf, selectList } from './rows.ts'
+import { insertRows, recordsOf, rowsOf, selectList } from './rows.ts'
 import { attempts, deliveries } from './schema.ts'
 import { statement } from './statement.ts'
 
@@ -22,26 +23,32 @@ const dueLanes = statement(
       AND NOT EXISTS (SELECT 1 FROM endpoints e
         WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now))`,
 )
-// The lane's lock: one process at a time sees how much is in flight and adds to it. It does not conflict with the
-// locks of foreign keys, nor with another lane.
-const lockLane = statement(
+// The lanes' locks: one process at a time sees how much is in flight and adds to it. They do not conflict with the
+// locks of foreign keys, and are taken in order, so that two groups with the same lanes wait for each other.
+const lockLanes = statement(
   `SELECT id, tenant_id AS "tenantId", concurrency, max_concurrency AS "maxConcurrency",
-    paused_until AS "pausedUntil", disabled_at AS "disabledAt" FROM endpoints WHERE id = @laneId FOR NO KEY UPDATE`,
+    paused_until AS "pausedUntil", disabled_at AS "disabledAt" FROM endpoints WHERE id = ANY (@laneIds)
+    ORDER BY id FOR NO KEY UPDATE`,
 )
 /** The worker's row is kept from being struck off while it claims. */
-const keepListed = statement('SELECT 1 FROM workers WHERE id = @workerId FOR KEY SHARE')
-// Read after the lock, so that it sees what whoever had it before has claimed.
-const inFlight = statement("SELECT count(*) FROM deliveries WHERE endpoint_id = @laneId AND status = 'delivering'")
+const keepListed = statement('SELECT id FROM workers WHERE id = ANY (@workerIds) FOR KEY SHARE')
+// Read after the locks, so that it sees what whoever had them before has claimed.
+const inFlight = statement(
+  `SELECT endpoint_id AS "laneId", count(*) AS count FROM deliveries
+    WHERE endpoint_id = ANY (@laneIds) AND status = 'delivering' GROUP BY endpoint_id`,
+)
 const due = statement(
-  `SELECT id FROM deliveries WHERE status = 'pending' AND endpoint_id = @laneId AND due_at <= @now
-    ORDER BY due_at, id LIMIT @limit`,
+  `SELECT lane.id AS "laneId", d.id FROM json_to_recordset(@lanes) AS lane (id text, now bigint, "limit" int),
+    LATERAL (SELECT id, due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = lane.id
+      AND due_at <= lane.now ORDER BY due_at, id LIMIT lane."limit") d ORDER BY d.due_at, d.id`,
 )
 const take = statement(
   `WITH taken AS (UPDATE deliveries SET status = 'delivering', claim_no = claim_no + 1, attempts = attempts + 1,
-        worker_id = @workerId, claimed_at = @now::bigint, claimed_until = @now::bigint + @leaseMs::bigint
-      WHERE id = ANY (@ids) AND status = 'pending' RETURNING *)
+        worker_id = c."workerId", claimed_at = c.now, claimed_until = c.now + c."leaseMs"
+      FROM json_to_recordset(@claims) AS c (id text, "workerId" text, now bigint, "leaseMs" bigint)
+      WHERE deliveries.id = c.id AND status = 'pending' RETURNING deliveries.*)
     SELECT ${selectList(deliveries, 'd')}, e.body, e.traceparent FROM taken d JOIN events e ON e.id = d.event_id
-      ORDER BY array_position(@ids::text[], d.id::text)`,
+      ORDER BY d.due_at, d.id`,
 )
 const lost = statement(
   `SELECT ${selectList(deliveries)} FROM deliveries
@@ -62,24 +69,65 @@ type Claimer = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLost' | 'relea
 
 /** The verbs by which deliveries get from their lane to a process and back. */
 export function deliveryClaimer(db: Database): Claimer {
+  const write = (requests: LaneClaimRequest[]) => db.transaction((tx) => claimAll(tx, requests))
+  const claims = new Batch(write, () => 0)
   return {
     dueLanes: async (now) => (await db.rows<{ id: string }>(dueLanes({ now }))).map(({ id }) => id),
-    claim: (request) => db.transaction((tx) => claim(tx, request)),
+    claim: (request) => claims.run(request),
     releaseLost: (now, limit) => db.transaction((tx) => releaseLost(tx, now, limit)),
     releaseUnknown: (workerId, known) => db.changes(releaseUnknown({ workerId, known })),
   }
 }
 
-async function claim(tx: Connection, request: LaneClaimRequest): Promise<LaneClaim> {
-  const { laneId, workerId, now, limit, leaseMs } = request
-  const [lane = null] = await tx.rows<Lane>(lockLane({ laneId }))
-  const listed = (await tx.rows(keepListed({ workerId }))).length > 0
-  const [flying] = await tx.rows<{ count: number }>(inFlight({ laneId }))
-  const places = lane === null || !listed ? 0 : claimable(lane, flying?.count ?? 0, limit, now)
-  const ids = (await tx.rows<{ id: string }>(due({ laneId, now, limit: places + 1 }))).map(({ id }) => id)
-  const taken =
-    places === 0 ? [] : await tx.rows<ClaimedDelivery>(take({ ids: ids.slice(0, places), workerId, now, leaseMs }))
-  return { lane, deliveries: taken, more: ids.length > places }
+async function claimAll(tx: Connection, requests: readonly LaneClaimRequest[]): Promise<LaneClaim[]> {
+  // A lane that is asked for twice is claimed once; the other one finds out whether there is more.
+  const first = new Map([...requests].reverse().map((request) => [request.laneId, request]))
+  const laneIds = [...first.keys()]
+  const lanes = new Map((await tx.rows<Lane>(lockLanes({ laneIds }))).map((lane) => [lane.id, lane]))
+  const places = await freePlaces(tx, [...first.values()], lanes)
+  const ids = await dueOf(tx, [...first.values()], places)
+  const claims = [...first.values()].flatMap(({ laneId, workerId, now, leaseMs }) =>
+    (ids.get(laneId) ?? []).slice(0, places.get(laneId)).map((id) => ({ id, workerId, now, leaseMs })),
+  )
+  const rows = claims.length === 0 ? [] : await tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
+  const taken = Map.groupBy(rows, (delivery) => delivery.endpointId)
+  return requests.map((request) => ({
+    lane: lanes.get(request.laneId) ?? null,
+    deliveries: first.get(request.laneId) === request ? (taken.get(request.laneId) ?? []) : [],
+    more: (ids.get(request.laneId)?.length ?? 0) > (places.get(request.laneId) ?? 0),
+  }))
+}
+
+/** How many deliveries each request may have. */
+async function freePlaces(
+  tx: Connection,
+  requests: readonly LaneClaimRequest[],
+  lanes: ReadonlyMap<string, Lane>,
+): Promise<Map<string, number>> {
+  const workerIds = requests.map(({ workerId }) => workerId)
+  const listed = new Set((await tx.rows<{ id: string }>(keepListed({ workerIds }))).map(({ id }) => id))
+  const counts = await tx.rows<{ laneId: string; count: number }>(inFlight({ laneIds: [...lanes.keys()] }))
+  const flying = new Map(counts.map(({ laneId, count }) => [laneId, count]))
+  return new Map(
+    requests.map(({ laneId, workerId, limit, now }) => {
+      const lane = lanes.get(laneId)
+      const idle = lane === undefined || !listed.has(workerId)
+      return [laneId, idle ? 0 : claimable(lane, flying.get(laneId) ?? 0, limit, now)]
+    }),
+  )
+}
+
+/** What is due on each lane, and one more than it has places for. */
+async function dueOf(
+  tx: Connection,
+  requests: readonly LaneClaimRequest[],
+  places: ReadonlyMap<string, number>,
+): Promise<Map<string, string[]>> {
+  const wanted = requests.map(({ laneId, now }) => ({ id: laneId, now, limit: (places.get(laneId) ?? 0) + 1 }))
+  const rows = await tx.rows<{ laneId: string; id: string }>(due({ lanes: recordsOf(wanted) }))
+  const ids = new Map<string, string[]>()
+  for (const { laneId, id } of rows) ids.set(laneId, [...(ids.get(laneId) ?? []), id])
+  return ids
 }
 
 /** What a process that died held is due again; its attempts stay on record as lost. */
