@@ -10,6 +10,7 @@ import {
 } from 'graphile-worker'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../store/postgres/database.ts'
+import { asStoreError } from '../store/postgres/failures.ts'
 import type { Session } from '../store/postgres/session.ts'
 import type { Engine } from './engine.ts'
 import { postgresBells, wakeUpTask } from './postgres-bells.ts'
@@ -61,7 +62,7 @@ export function graphileEngine(options: GraphileOptions): Engine {
         await stopRunner(runner, clock)
         pauseMs = FIRST_PAUSE_MS
       } catch (error) {
-        if (!stop.signal.aborted) onError('graphile-worker', error)
+        if (!stop.signal.aborted) onError('running graphile-worker', asStoreError(error))
       }
       await clock.sleep(pauseMs, stop.signal).catch(() => {})
     }

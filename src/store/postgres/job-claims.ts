@@ -60,7 +60,8 @@ const lost = statement(
 )
 const held = statement("SELECT id FROM jobs WHERE status = 'processing' AND worker_id = @workerId")
 const releaseUnknown = statement(
-  `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, worker_id = NULL, version = version + 1
+  `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, worker_id = NULL, progress = 0,
+    message = NULL, version = version + 1
     WHERE status = 'processing' AND worker_id = @workerId AND id <> ALL (@known)`,
 )
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import type { Database } from './database.ts'
+import { asStoreError } from './failures.ts'
 
 /**
  * The process's own connection to the database, beside the pool. It hears notifications, holds the locks by which
@@ -51,7 +52,7 @@ export function openSession(db: Database, clock: Clock, onFault: (error: unknown
       }
       await serve(db.dedicated(), clock, stop.signal, onConnected).catch((error: unknown) => {
         if (stop.signal.aborted) return
-        if (was) onFault(error)
+        if (was) onFault(asStoreError(error))
         db.down(error)
       })
       client = null

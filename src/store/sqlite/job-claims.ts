@@ -35,7 +35,8 @@ export function jobClaimer(
   )
   const held = db.prepare<[string], string>("SELECT id FROM jobs WHERE status = 'processing' AND worker_id = ?").pluck()
   const releaseUnknown = db.prepare(
-    `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, worker_id = NULL, version = version + 1
+    `UPDATE jobs SET status = 'pending', queue = 'ready', attempt = attempt - 1, worker_id = NULL, progress = 0,
+      message = NULL, version = version + 1
       WHERE status = 'processing' AND worker_id = ? AND id NOT IN (SELECT value FROM json_each(?))`,
   )
   const listed = db.prepare('SELECT 1 FROM workers WHERE id = ?')

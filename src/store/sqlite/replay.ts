@@ -5,8 +5,10 @@ import type { GroupCommit } from './group-commit.ts'
 import { auditLog } from './schema.ts'
 import { insertInto } from './statements.ts'
 
+type Found = DeliveryRow & { disabledAt: number | null }
+
 export function replayer(db: Database, writer: GroupCommit): DeliveryStore['replay'] {
-  const find = db.prepare<[{ id: string; tenantId: string | null }], DeliveryRow & { disabledAt: number | null }>(
+  const find = db.prepare<[{ id: string; tenantId: string | null }], Found>(
     `${SELECT_VIEW.replace(' FROM deliveries', ', e.disabled_at AS disabledAt FROM deliveries')}
       WHERE d.id = @id AND (@tenantId IS NULL OR d.tenant_id = @tenantId)`,
   )
@@ -36,7 +38,8 @@ export function replayer(db: Database, writer: GroupCommit): DeliveryStore['repl
         restart.run({ deliveryId, now, expiresAt })
         mark.run({ deliveryId, now, by })
       }
-      const delivery = view(find.get({ id: request.deliveryId, tenantId: null })) as DeliveryView
+      const { disabledAt: _, ...after } = find.get({ id: request.deliveryId, tenantId: null }) as Found
+      const delivery = view(after) as DeliveryView
       return { kind: 'replaying', delivery, fresh: !running }
     })
 }
