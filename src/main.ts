@@ -25,8 +25,6 @@ async function main(): Promise<void> {
       else log.info({ file: writeFirstRun(text, dataFolder(config.database)) }, 'first start: keys written to a file')
     },
   })
-  log.info({ event: 'service.started', url: service.url, docs: `${service.url}/docs` }, `listening on ${service.url}`)
-
   let stoppingSince: number | null = null
   const shutDown = (signal: NodeJS.Signals): void => {
     if (stoppingSince !== null) {
@@ -49,6 +47,7 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', shutDown)
   process.on('SIGINT', shutDown)
+  log.info({ event: 'service.started', url: service.url, docs: `${service.url}/docs` }, `listening on ${service.url}`)
 }
 
 main().catch((error: unknown) => {

@@ -11,14 +11,13 @@ import { signingKeys } from './delivery/signing-keys.ts'
 import { createEgressClient } from './egress/client.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
 import { businessEvents } from './events.ts'
-import { diskFiles } from './files/disk.ts'
-import type { FileBytes } from './files/files.ts'
+import { openFiles } from './files/open.ts'
 import { tenantFiles } from './files/tenant-files.ts'
 import { ensureDefaultTenant, type FirstRun } from './first-run.ts'
 import { Isolation } from './handlers/isolate.ts'
 import { loadHandlers } from './handlers/load.ts'
 import { createRegistry, type Registry } from './handlers/registry.ts'
-import { type AppDependencies, createApp } from './http/app.ts'
+import { type AppDependencies, createApp, createSystemApp } from './http/app.ts'
 import { authenticator } from './http/auth.ts'
 import { type HttpServer, listen } from './http/server.ts'
 import { jobAcceptor } from './jobs/accept.ts'
@@ -85,15 +84,6 @@ async function loadRegistry({ handlers }: Config): Promise<Registry> {
   }
 }
 
-/** The AWS SDK is loaded only where it is used: it takes 35 MB and some 200 ms. */
-async function openFiles({ files, s3Endpoint }: Config, stack: AsyncDisposableStack): Promise<FileBytes> {
-  if (files.kind === 'disk') return diskFiles(files.folder)
-  const { s3Files } = await import('./files/s3.ts')
-  const s3 = stack.use(s3Files(files, { endpoint: s3Endpoint }))
-  await s3.check()
-  return s3
-}
-
 async function compose(options: ServiceOptions, registry: Registry, server: HttpServer): Promise<Service> {
   const { config } = options
   const publicUrl = config.publicUrl ?? `http://${urlHost(config.host)}:${server.port}`
@@ -101,11 +91,12 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   const base = await openBase(options, registry, publicUrl, stack)
   const { pool, dispatcher } = createWorkers(base, config, options.log)
   const watchers = jobWatchers(base.jobs, base.engine, base.clock)
-  const app = createApp({ ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob })
+  const parts = { ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob }
+  const app = config.roles.has('api') ? createApp(parts) : createSystemApp(parts)
   await recover(base)
   startLoops(config.roles, base, pool, dispatcher)
   await base.engine.start()
-  if (config.roles.has('api')) server.serve(app.fetch)
+  server.serve(app.fetch)
   const stop = stopper(
     server,
     [watchers.release, () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs), () => dispatcher.stop()],

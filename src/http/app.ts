@@ -11,7 +11,7 @@ import { type EventRoutes, eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
 import { openApiDocument } from './openapi.ts'
-import { operationAdder } from './operation.ts'
+import { type AddOperation, operationAdder } from './operation.ts'
 import { type OutsideRoutes, outsideRoutes } from './outside.ts'
 import { pollLimiter } from './poll-limit.ts'
 import { asAppError, JSON_TYPE, notFound, problemResponse } from './problem.ts'
@@ -38,18 +38,8 @@ const REQUEST_ID = /^[\w.-]{1,128}$/
 
 /** The HTTP API: every answer of it that is not a success is a problem document. */
 export function createApp(deps: AppDependencies): OpenAPIHono {
-  const { publicUrl } = deps
   const app = new OpenAPIHono()
-  app.use(async (c, next) => {
-    const given = c.req.header('x-request-id') ?? ''
-    const requestId = REQUEST_ID.test(given) ? given : deps.clock.newId('req')
-    c.set('requestId' as never, requestId as never)
-    c.header('x-request-id', requestId)
-    // RFC 7240 §2: also on answers to requests that had no Prefer.
-    if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
-    await next()
-  })
-  const add = operationAdder(app, deps.authenticate, pollLimiter(deps.clock, deps.pollLimit))
+  const add = begin(app, deps)
   submitRoutes(add, deps)
   batchRoutes(add, deps)
   jobRoutes(add, deps)
@@ -61,10 +51,34 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   fileRoutes(add, deps)
   deadLetterRoutes(add, deps)
   systemRoutes(add, deps.checks)
-  addDocuments(app, publicUrl)
+  addDocuments(app, deps.publicUrl)
+  return end(app, deps)
+}
+
+/** What a process without the role `api` answers: how it is. */
+export function createSystemApp(deps: AppDependencies): OpenAPIHono {
+  const app = new OpenAPIHono()
+  systemRoutes(begin(app, deps), deps.checks)
+  return end(app, deps)
+}
+
+function begin(app: OpenAPIHono, { clock, authenticate, pollLimit }: AppDependencies): AddOperation {
+  app.use(async (c, next) => {
+    const given = c.req.header('x-request-id') ?? ''
+    const requestId = REQUEST_ID.test(given) ? given : clock.newId('req')
+    c.set('requestId' as never, requestId as never)
+    c.header('x-request-id', requestId)
+    // RFC 7240 §2: also on answers to requests that had no Prefer.
+    if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
+    await next()
+  })
+  return operationAdder(app, authenticate, pollLimiter(clock, pollLimit))
+}
+
+function end(app: OpenAPIHono, { events, publicUrl }: AppDependencies): OpenAPIHono {
   refuseOtherMethods(app, publicUrl)
   app.notFound((c) => problemResponse(c, notFound(), publicUrl))
-  app.onError((error, c) => problemResponse(c, asAppError(error, deps.events), publicUrl))
+  app.onError((error, c) => problemResponse(c, asAppError(error, events), publicUrl))
   return app
 }
 
