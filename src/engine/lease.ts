@@ -36,6 +36,8 @@ const SILENT_AFTER_OUTAGE_MS = 8000
 const UNCONNECTED_LEASE_MS = 3000
 /** Who has not looked for this long was asleep itself, and knows nothing of the others. */
 const ASLEEP_MS = 5000
+/** Who has not given a sign itself for this long does not hold it against others that they have not. */
+const MUTE_MS = 5000
 
 /**
  * The lease of one process among many, kept by signs of life. How long somebody has been silent is measured by who
@@ -108,7 +110,9 @@ export class SharedLease implements Lease, AsyncDisposable {
       throw error
     })
     const now = performance.now()
-    if (this.#watchingSince === null || now - this.#lookedAt > ASLEEP_MS) {
+    // Where one's own signs are not taken, as by a database that is read-only, those of the others are not either.
+    const mute = now - this.#aliveAt > MUTE_MS
+    if (mute || this.#watchingSince === null || now - this.#lookedAt > ASLEEP_MS) {
       this.#watched.clear()
       this.#watchingSince = now
     }

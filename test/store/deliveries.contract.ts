@@ -140,6 +140,21 @@ export function deliveriesContract(subject: Subject): void {
     expect(await store.deliveries.attempts(unknown.id)).toEqual([])
   })
 
+  test('of two ends of one delivery that come at once, the one that holds the claim counts', async () => {
+    const { store, clock } = subject()
+    const lane = await finishJobs(1)
+    const stale = await claimOne(lane)
+    await store.deliveries.releaseUnknown(WORKER, [])
+    const current = await claimOne(lane)
+    const recorded = await Promise.all([
+      store.deliveries.record(record(clock, stale, died)),
+      store.deliveries.record(record(clock, current, died)),
+    ])
+    expect(recorded).toEqual([false, true])
+    expect(await store.deliveries.attempts(current.id)).toMatchObject([{ claimNo: 2 }])
+    expect(await store.deliveries.deadLetters({}, all)).toHaveLength(1)
+  })
+
   test('an answer with bytes that are no text is recorded all the same', async () => {
     const { store, clock } = subject()
     const lane = await finishJobs(1)

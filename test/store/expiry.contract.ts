@@ -106,4 +106,17 @@ export function expiryContract(subject: Subject): void {
     await store.jobs.expire(job, clock.now(), null)
     expect(await store.files.removeOrphans(clock.now(), 10)).toEqual([used])
   })
+  test('what is erased while its callback ends is erased all the same', async () => {
+    const { store, clock } = subject()
+    for (let i = 0; i < 20; i++) {
+      const { id } = await finishOne()
+      const [laneId = ''] = await store.deliveries.dueLanes(clock.now())
+      const request = { laneId, workerId: WORKER, now: clock.now(), limit: 1, leaseMs: 25_000 }
+      const [delivery] = (await store.deliveries.claim(request)).deliveries
+      const ended = store.deliveries.record(record(clock, delivery as ClaimedDelivery))
+      expect(await Promise.all([ended, store.jobs.erase(TENANT, id)])).toEqual([true, []])
+      const order = { deliveryId: delivery?.id ?? '', tenantId: null, now: 1, expiresAt: 2, by: 'key_1', enable: false }
+      expect(await store.deliveries.replay({ ...order, audit: null })).toEqual({ kind: 'payload_expired' })
+    }
+  })
 }

@@ -273,6 +273,23 @@ export function jobsContract(subject: Subject): void {
     expect(await store.jobs.get(TENANT, run.id)).toMatchObject({ status: 'cancelled', result: null })
   })
 
+  test('of several that end a job at once one is told that it did, and one event tells of it', async () => {
+    const { store, clock } = subject()
+    await accept()
+    const run = await claimOne()
+    const cancelled = completed(clock, { status: 'cancelled', result: null })
+    const ended = await Promise.all([
+      store.jobs.finish(run, completed(clock)),
+      store.jobs.finishUnclaimed(run.id, run.version, cancelled),
+      store.jobs.finish(run, completed(clock)),
+      store.jobs.finish({ id: run.id, claimNo: run.claimNo - 1 }, completed(clock)),
+    ])
+    const winners = ended.filter((job) => job !== null)
+    expect(winners).toEqual([await store.jobs.get(TENANT, run.id)])
+    const events = await store.deliveries.list(TENANT, { jobId: run.id }, { limit: 9, before: null })
+    expect(events.map(({ id }) => id)).toEqual([winners[0]?.callbackDeliveryId])
+  })
+
   test('jobs of workers that are gone are lost, those of workers on the list are not', async () => {
     const { store } = subject()
     const { id } = await accept()
@@ -299,6 +316,18 @@ export function jobsContract(subject: Subject): void {
     expect(await store.jobs.releaseUnknown(WORKER, [known.id])).toBe(1)
     expect(await store.jobs.held(WORKER)).toEqual([known.id])
     expect(await claimOne()).toMatchObject({ id, attempt: 1, claimNo: 2 })
+  })
+
+  test('a run that is put back leaves no progress behind', async () => {
+    const { store, clock } = subject()
+    const { id } = await accept()
+    const report = { progress: 40, message: 'half', at: clock.now(), callback: null }
+    await store.jobs.progress(await claimOne(), report)
+    await store.jobs.releaseUnknown(WORKER, [])
+    expect(await store.jobs.get(TENANT, id)).toMatchObject({ status: 'pending', progress: 0, message: null })
+    await store.jobs.progress(await claimOne(), report)
+    await store.jobs.release({ id, claimNo: 2 }, false)
+    expect(await store.jobs.get(TENANT, id)).toMatchObject({ status: 'pending', progress: 0, message: null })
   })
 
   test('text that no database could hold as it is does not keep a run from being recorded', async () => {

@@ -77,6 +77,15 @@ export function replayContract(subject: Subject): void {
     expect(await store.deliveries.replay(request(id))).toMatchObject({ kind: 'replaying', fresh: true })
   })
 
+  test('a replay answers with the delivery as it can be read then', async () => {
+    const { store } = subject()
+    await pendingDelivery()
+    const dead = await attempted(died)
+    const replayed = await store.deliveries.replay(request(dead.id))
+    const delivery = await store.deliveries.get(TENANT, dead.id)
+    expect(replayed).toStrictEqual({ kind: 'replaying', fresh: true, delivery })
+  })
+
   test("another tenant's delivery is not found", async () => {
     const { store } = subject()
     await pendingDelivery()

@@ -20,16 +20,24 @@ const MAX_UNDER_WAY = 2
 export class Batch<In, Out> {
   readonly #write: (inputs: In[]) => Promise<Out[]>
   readonly #lengthOf: (input: In) => number
+  readonly #rowOf: (input: In) => string | null
   #queue: Member<In, Out>[] = []
   #underWay = 0
 
   /**
    * @param write One transaction for all inputs; answers in their order
    * @param lengthOf Characters of what may be long in an input
+   * @param rowOf The row that an input changes, if it is there already: one statement changes it once, so who wants the
+   *   same row comes with a later group
    */
-  constructor(write: (inputs: In[]) => Promise<Out[]>, lengthOf: (input: In) => number) {
+  constructor(
+    write: (inputs: In[]) => Promise<Out[]>,
+    lengthOf: (input: In) => number,
+    rowOf: (input: In) => string | null = () => null,
+  ) {
     this.#write = write
     this.#lengthOf = lengthOf
+    this.#rowOf = rowOf
   }
 
   run(input: In): Promise<Out> {
@@ -52,11 +60,15 @@ export class Batch<In, Out> {
   }
 
   #groupSize(): number {
+    const rows = new Set<string>()
     let characters = 0
     let size = 0
     while (size < Math.min(this.#queue.length, MAX_BATCH)) {
-      characters += this.#lengthOf((this.#queue[size] as Member<In, Out>).input)
-      if (size > 0 && characters > MAX_CHARACTERS) break
+      const { input } = this.#queue[size] as Member<In, Out>
+      const row = this.#rowOf(input)
+      characters += this.#lengthOf(input)
+      if (size > 0 && (characters > MAX_CHARACTERS || (row !== null && rows.has(row)))) break
+      if (row !== null) rows.add(row)
       size += 1
     }
     return size

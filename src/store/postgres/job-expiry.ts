@@ -25,6 +25,8 @@ const removeFiles = statement('DELETE FROM files WHERE job_id = @id RETURNING id
 const removeJob = statement(
   "DELETE FROM jobs WHERE id = @id AND tenant_id = @tenantId AND status IN ('completed', 'failed', 'cancelled')",
 )
+// An attempt that is just being recorded ends first: then its event is among those that need not be sent any more.
+const awaitAttempts = statement('SELECT 1 FROM deliveries WHERE job_id = @id ORDER BY id FOR NO KEY UPDATE')
 const wipeSent = statement(
   `UPDATE events SET body = '' WHERE id IN
     (SELECT event_id FROM deliveries WHERE job_id = @id AND status IN ('delivered', 'dead'))`,
@@ -61,6 +63,7 @@ export function jobExpiry(db: Database): Pick<JobStore, 'expiryDue' | 'postponeE
       db.transaction(async (tx) => {
         if ((await tx.changes(removeJob({ id, tenantId }))) === 0) return null
         await freeKeys(tx, [id])
+        await tx.rows(awaitAttempts({ id }))
         await tx.changes(wipeSent({ id }))
         return removeContent(tx, id)
       }),

@@ -93,6 +93,7 @@ function ends(db: Database): Ends {
   const batch = new Batch(
     write,
     ({ finish: { result, callback } }) => (result?.length ?? 0) + (callback?.body.length ?? 0),
+    ({ id }) => id,
   )
   return {
     finish: ({ id, claimNo }, end) => batch.run({ id, claimNo, version: null, finish: end }),

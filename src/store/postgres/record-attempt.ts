@@ -50,7 +50,11 @@ export function attemptRecorder(db: Database): DeliveryStore['record'] {
       if (kept.length > 0) await recordAll(tx, kept)
       return records.map(({ delivery }) => ids.has(delivery.id))
     })
-  const batch = new Batch(write, ({ attempt }) => attempt.responseBody?.length ?? 0)
+  const batch = new Batch(
+    write,
+    ({ attempt }) => attempt.responseBody?.length ?? 0,
+    ({ delivery }) => delivery.id,
+  )
   return (record) => batch.run(record)
 }
 

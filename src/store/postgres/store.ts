@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.ts'
+import { StoreUnavailableError } from '../../errors.ts'
 import type { Store } from '../store.ts'
 import type { Database } from './database.ts'
 import { postgresDeliveries } from './deliveries.ts'
@@ -25,8 +26,10 @@ export interface PostgresOptions {
   onFault: (error: unknown) => void
 }
 
-// Takes a transaction id, which a server that is read-only refuses.
-const writable = statement('SELECT pg_current_xact_id()')
+// A standby refuses the transaction id; a server that is read-only by its settings, as one whose disk is full, gives it.
+const writable = statement(
+  'SELECT pg_current_xact_id(), current_setting(\'transaction_read_only\')::boolean AS "readOnly"',
+)
 
 /** The store on PostgreSQL, for any number of processes. @throws StartError when it cannot be opened */
 export async function openPostgresStore({ url, poolSize, clock, onFault }: PostgresOptions): Promise<PostgresStore> {
@@ -42,7 +45,8 @@ export async function openPostgresStore({ url, poolSize, clock, onFault }: Postg
     files: postgresFiles(db),
     workers: postgresWorkers(db, session),
     ping: async () => {
-      await db.rows(writable())
+      const [answer] = await db.rows<{ readOnly: boolean }>(writable())
+      if (answer?.readOnly) throw new StoreUnavailableError(new Error('it is read-only'))
     },
     alone: (work) => alone(db, () => work()),
     [Symbol.asyncDispose]: async () => {
