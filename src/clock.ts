@@ -24,7 +24,10 @@ const ID_RANDOM_DIGITS = 16
 
 /** The clock of a real process. */
 export interface SystemClock extends Clock {
-  /** Moves on by so many ms, back by standing still: at once to join others' time, else at most 1 % of what has passed. */
+  /**
+   * Moves on by so many ms, back by standing still: at once to join others' time, else at most 1 % of what has passed.
+   * Who joins for the first time may go back: nothing has been done by its own time yet.
+   */
   adjust(byMs: number, atOnce: boolean): void
 }
 
@@ -39,16 +42,23 @@ export function systemClock(): SystemClock {
   let offsetMs = Date.now() - performance.now()
   let adjustedAt = performance.now()
   let latest = 0
+  let joined = false
   const now = (): number => {
     latest = Math.max(latest, Math.floor(performance.now() + offsetMs))
     return latest
   }
+  let newId = idGenerator(now)
   return {
     now,
     adjust(byMs, atOnce) {
       const limit = atOnce ? Number.POSITIVE_INFINITY : MAX_SLEW * (performance.now() - adjustedAt)
       offsetMs += Math.max(-limit, Math.min(limit, byMs))
       adjustedAt = performance.now()
+      if (!atOnce || joined) return
+      // What was told before is nobody's time: a host that was an hour ahead would else stand still for an hour.
+      joined = true
+      latest = 0
+      newId = idGenerator(now)
     },
     sleep: async (ms, signal) => {
       const until = performance.now() + ms
@@ -57,7 +67,7 @@ export function systemClock(): SystemClock {
       } while (performance.now() < until)
     },
     random: Math.random,
-    newId: idGenerator(now),
+    newId: (prefix) => newId(prefix),
     newHex: randomHex,
   }
 }

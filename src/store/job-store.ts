@@ -124,7 +124,10 @@ export interface JobStore {
   claim(request: JobClaimRequest): Promise<Job[]>
   /** False: the run is no longer the job's. */
   progress(claim: JobClaim, progress: JobProgress): Promise<boolean>
-  /** An event about the run that is not progress, e.g. that it began. False: the run is no longer the job's. */
+  /**
+   * An event about the run that is not progress, e.g. that it began. The same event told again is no second one.
+   * False: the run is no longer the job's.
+   */
   announce(claim: JobClaim, callback: NewCallback): Promise<boolean>
   /** The job's stored progress with a `seq` above `after`, oldest first. */
   progressSince(id: string, after: number): Promise<ProgressEvent[]>

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Job } from '../../src/core/job.ts'
 import type { NewKey, Store } from '../../src/store/store.ts'
 import type { FakeClock } from '../support/clock.ts'
-import { completed, newJob, OTHER, TENANT, WORKER } from './fixtures.ts'
+import { callback, completed, newJob, OTHER, TENANT, WORKER } from './fixtures.ts'
 
 export type Subject = () => { store: Store; clock: FakeClock }
 
@@ -201,6 +201,17 @@ export function jobsContract(subject: Subject): void {
     expect(await store.jobs.progress(run, { progress: 40, message: 'half', at: 1, callback })).toBe(true)
     expect(await store.jobs.get(TENANT, id)).toMatchObject({ progress: 40, message: 'half', callbackDeliveryId: null })
     expect(await store.deliveries.get(TENANT, callback?.deliveryId ?? '')).toMatchObject({ jobId: id })
+  })
+
+  test('an event that is announced again, because the answer was lost, is announced once', async () => {
+    const { store, clock } = subject()
+    const { id } = await accept()
+    const run = await claimOne()
+    const event = { ...callback(clock), type: 'job.started' }
+    expect(await store.jobs.announce(run, event)).toBe(true)
+    expect(await store.jobs.announce(run, event)).toBe(true)
+    const told = await store.deliveries.list(TENANT, { jobId: id }, { limit: 9, before: null })
+    expect(told.map((delivery) => delivery.id)).toEqual([event.deliveryId])
   })
 
   test('all progress can be read again, from any point', async () => {

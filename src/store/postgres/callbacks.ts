@@ -13,8 +13,9 @@ const findEndpoints = statement(
   `SELECT e.id, e.tenant_id AS "tenantId", e.origin FROM json_to_recordset(@wanted) AS w (tenant_id text, origin text)
     JOIN endpoints e ON e.tenant_id = w.tenant_id AND e.origin = w.origin`,
 )
-const addEvents = statement(insertRows(events, ['seq']))
-const addDeliveries = statement(insertRows(deliveries))
+// Who had no answer tells the same again: it is told once.
+const addEvents = statement(`${insertRows(events, ['seq'])} ON CONFLICT (id) DO NOTHING`)
+const addDeliveries = statement(`${insertRows(deliveries)} ON CONFLICT (id) DO NOTHING`)
 
 /** Bounds the memory for endpoints that are known to be there. */
 const MAX_KNOWN = 100_000

@@ -18,8 +18,9 @@ export function callbackWriter(db: Database): CallbackWriter {
     'SELECT id FROM endpoints WHERE tenant_id = ? AND origin = ?',
   )
   const insertEndpoint = db.prepare(insertInto(endpoints))
-  const insertEvent = db.prepare(insertInto(events, ['seq']))
-  const insertDelivery = db.prepare(insertInto(deliveries))
+  // Who had no answer tells the same again: it is told once.
+  const insertEvent = db.prepare(`${insertInto(events, ['seq'])} ON CONFLICT (id) DO NOTHING`)
+  const insertDelivery = db.prepare(`${insertInto(deliveries)} ON CONFLICT (id) DO NOTHING`)
   findEndpoint.pluck()
   return {
     endpointOf(job) {
