@@ -4,17 +4,21 @@ import { defineConfig } from 'vitest/config'
 const sqlite = [
   'test/store/{sqlite*,group-commit,open}.test.ts',
   'test/files/**/*.test.ts',
-  'test/e2e/{crash,start}.test.ts',
+  'test/model/sqlite*.test.ts',
+  'test/e2e/start.test.ts',
 ]
 /** Run for PostgreSQL only. */
 const postgres = [
   'test/support/postgres-server.test.ts',
   'test/store/postgres*.test.ts',
+  'test/model/postgres*.test.ts',
   'test/engine/graphile.test.ts',
   'test/cli/migrate-to.test.ts',
 ]
 /** Run for each engine: what a client sees is the same. */
 const service = ['test/{http,e2e}/**/*.test.ts', 'test/client/{service,packed}.test.ts']
+/** Processes that are killed and stopped, with servers of their own. */
+const chaos = ['test/chaos/**/*.test.ts']
 
 export default defineConfig({
   resolve: {
@@ -31,7 +35,7 @@ export default defineConfig({
     projects: [
       {
         // The rest, so that no test is forgotten.
-        test: { name: 'core', include: ['test/**/*.test.ts'], exclude: [...sqlite, ...postgres, ...service] },
+        test: { name: 'core', include: ['test/**/*.test.ts'], exclude: [...sqlite, ...postgres, ...service, ...chaos] },
       },
       {
         test: { name: 'sqlite', include: [...sqlite, ...service], env: { POSTHORN_TEST_ENGINE: 'sqlite' } },
@@ -46,6 +50,7 @@ export default defineConfig({
           globalSetup: ['test/support/postgres-setup.ts'],
         },
       },
+      { test: { name: 'chaos', include: chaos } },
     ],
   },
 })

@@ -1,0 +1,134 @@
+import type { Clock } from '../../../src/clock.ts'
+import { deliveryPolicy } from '../../../src/core/delivery.ts'
+import { deliverer } from '../../../src/delivery/deliver.ts'
+import { Dispatcher } from '../../../src/delivery/dispatcher.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
+import { StoreUnavailableError } from '../../../src/errors.ts'
+import type { BusinessEvents } from '../../../src/events.ts'
+import type { TenantFiles } from '../../../src/files/tenant-files.ts'
+import { Isolation } from '../../../src/handlers/isolate.ts'
+import { RunTimes } from '../../../src/jobs/estimate.ts'
+import { JobPool } from '../../../src/jobs/pool.ts'
+import { jobProcessor } from '../../../src/jobs/process.ts'
+import { advanceQueue, recoverJobs } from '../../../src/jobs/upkeep.ts'
+import { createSealer } from '../../../src/secrets.ts'
+import type { Store } from '../../../src/store/store.ts'
+import { GivenLease } from './lease.ts'
+import { DeadError, type Faults, lineTo, type Traffic } from './line.ts'
+import { moodyReceiver, plannedRegistry, type Seen } from './work.ts'
+
+/** Where a process lives. */
+export interface Surroundings {
+  store: Store
+  clock: Clock
+  faults: Faults
+  traffic: Traffic
+  seen: Seen
+  /** Of the receiver. */
+  mood: () => number
+  engineOf(store: Store, clock: Clock, id: string, onError: (task: string, error: unknown) => void): Engine
+  /** Failures of tasks that no fault explains. */
+  unexplained: unknown[]
+}
+
+/** A process of the service, without its HTTP side. */
+export interface SimulatedProcess {
+  /** Without faults. */
+  store: Store
+  lease: GivenLease
+  /** It ends at once: what it waits for never comes, what it asked for may have been done. */
+  die(): void
+  /** As on SIGTERM. */
+  stop(): Promise<void>
+  close(): Promise<void>
+}
+
+const RUNS_AT_ONCE = 4
+const ATTEMPT_TIMEOUT_MS = 1000
+const GRACE_MS = 2000
+const SWEEP_MS = 1000
+const callbacks = { publicUrl: 'http://posthorn.example', deliveryTtlMs: 1e9, resultTtlMs: 1e9 }
+
+export async function startProcess(where: Surroundings): Promise<SimulatedProcess> {
+  let alive = true
+  const { store, faults, traffic, seen, mood, unexplained } = where
+  const line = lineTo(store, faults, traffic)
+  const clock = mortal(where.clock, () => alive)
+  const lease = new GivenLease(store, clock)
+  await lease.enter()
+  const events = silentEvents((error) => {
+    if (!(error instanceof StoreUnavailableError || error instanceof DeadError)) unexplained.push(error)
+  })
+  const engine = where.engineOf(store, clock, lease.workerId, events.taskFailed)
+  const { jobs, deliveries } = line.store
+  const base = { jobs, deliveries, engine, clock, events, lease, callbacks, registry: plannedRegistry(clock, seen) }
+  const { pool, dispatcher } = workers(base, moodyReceiver(clock, seen, mood))
+  pool.start()
+  dispatcher.start()
+  engine.every(SWEEP_MS, 'advancing the queue', () => advanceQueue(base))
+  engine.every(SWEEP_MS, 'taking back lost work', async () => {
+    await recoverJobs(base)
+    await deliveries.releaseLost(clock.now(), 100)
+  })
+  await engine.start()
+  return {
+    store,
+    lease,
+    die() {
+      alive = false
+      line.cut()
+      lease.loseHold()
+    },
+    async stop() {
+      await Promise.all([pool.stop(GRACE_MS), dispatcher.stop()])
+      await engine[Symbol.asyncDispose]()
+      line.cut()
+      await lease.strikeOff()
+    },
+    close: async () => await engine[Symbol.asyncDispose](),
+  }
+}
+
+type Base = Omit<ConstructorParameters<typeof JobPool>[0], 'process' | 'concurrency'> &
+  Pick<Store, 'deliveries'> & { callbacks: typeof callbacks }
+
+function workers(base: Base, egress: ReturnType<typeof moodyReceiver>): { pool: JobPool; dispatcher: Dispatcher } {
+  const log = { debug() {}, info() {}, warn() {}, error() {} }
+  const sealer = createSealer(new Map([['test', Buffer.alloc(32, 7)]]))
+  // No handler here uses files.
+  const context = { files: {} as TenantFiles, egress, publicUrl: callbacks.publicUrl, log, sealer }
+  const runs = { isolation: new Isolation(), runTimes: new RunTimes() }
+  const attemptTimeoutMs = ATTEMPT_TIMEOUT_MS
+  const policy = deliveryPolicy(Array.from({ length: 100 }, () => 1000))
+  const signingKeys = async () => [Buffer.alloc(32)]
+  const deliver = deliverer({ ...base, egress, signingKeys, policy, attemptTimeoutMs })
+  return {
+    pool: new JobPool({ ...base, process: jobProcessor({ ...base, ...context, ...runs }), concurrency: RUNS_AT_ONCE }),
+    dispatcher: new Dispatcher({ ...base, deliver, concurrency: 8, attemptTimeoutMs }),
+  }
+}
+
+/** The clock of a process: nobody wakes in a dead one, unless to clean up. */
+function mortal(clock: Clock, alive: () => boolean): Clock {
+  return {
+    ...clock,
+    async sleep(ms, signal) {
+      await clock.sleep(ms, signal)
+      if (!alive()) await clock.sleep(Number.POSITIVE_INFINITY, signal)
+    },
+  }
+}
+
+function silentEvents(onFailure: (error: unknown) => void): BusinessEvents {
+  const nothing = (): void => {}
+  return {
+    jobAccepted: nothing,
+    jobRunEnded: nothing,
+    jobCancelled: nothing,
+    attemptEnded: nothing,
+    attemptSuperseded: nothing,
+    deliveryReplayed: nothing,
+    lostWorkFound: nothing,
+    taskFailed: (_, error) => onFailure(error),
+  }
+}

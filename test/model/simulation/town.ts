@@ -1,0 +1,75 @@
+import type { Store } from '../../../src/store/store.ts'
+import { type SimulatedProcess, type Surroundings, startProcess } from './process.ts'
+
+/** What happens to a process: it dies, is told to stop, or stands still for so long that others take its work. */
+export type Incident = 'death' | 'stop' | 'stall'
+
+/** How long others take to notice that a process is gone. */
+const NOTICE_MS = 4000
+/** How long it takes to come back. */
+const BACK_MS = 2000
+
+/** The processes of a cluster. Who ends is replaced. */
+export class Town {
+  readonly #where: Omit<Surroundings, 'store'>
+  readonly #nextStore: () => Promise<Store>
+  readonly #homes: (SimulatedProcess | null)[] = []
+  readonly #gone: SimulatedProcess[] = []
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(where: Omit<Surroundings, 'store'>, nextStore: () => Promise<Store>) {
+    this.#where = where
+    this.#nextStore = nextStore
+  }
+
+  async settle(home = this.#homes.length): Promise<void> {
+    this.#homes[home] = await startProcess({ ...this.#where, store: await this.#nextStore() })
+  }
+
+  /** Nothing happens to who has not come back from the last time. */
+  suffer(incident: Incident, number: number): void {
+    const home = number % this.#homes.length
+    const process = this.#homes[home]
+    if (process == null) return
+    this.#homes[home] = null
+    const done = this.#sufferAt(home, process, incident).finally(() => this.#underWay.delete(done))
+    this.#underWay.add(done)
+  }
+
+  async #sufferAt(home: number, process: SimulatedProcess, incident: Incident): Promise<void> {
+    const { clock } = this.#where
+    if (incident === 'stop') {
+      await process.stop()
+      return this.settle(home)
+    }
+    if (incident === 'death') process.die()
+    else process.lease.loseHold()
+    await this.#touch(process)
+    await clock.sleep(NOTICE_MS)
+    await this.#touch(process)
+    await process.lease.strikeOff()
+    await clock.sleep(BACK_MS)
+    if (incident === 'stall') {
+      await process.lease.renew()
+      this.#homes[home] = process
+      return
+    }
+    this.#gone.push(process)
+    return this.settle(home)
+  }
+
+  /** What it has now may be done by another, too. */
+  async #touch({ lease: { workerId }, store }: SimulatedProcess): Promise<void> {
+    const { touched } = this.#where.faults
+    for (const id of await store.jobs.held(workerId)) touched.add(id)
+    const sending = await store.deliveries.list(null, { status: 'delivering' }, { limit: 10_000, before: null })
+    for (const delivery of sending) if (delivery.workerId === workerId) touched.add(delivery.id)
+  }
+
+  /** Ends all, when everything has come to rest. Time must go on meanwhile. */
+  async close(): Promise<void> {
+    await Promise.all(this.#underWay)
+    for (const process of this.#homes) await process?.stop()
+    for (const process of this.#gone) await process.close()
+  }
+}
