@@ -22,26 +22,29 @@ const keepListed = statement('SELECT 1 FROM workers WHERE id = @workerId FOR KEY
 /**
  * The first ready jobs of each type and tenant. Tenants are found by leaping over the index, one seek each, so that
  * 100,000 waiting jobs of one of them cost the others nothing: those behind the one served last, then from the start.
+ * A tenant is asked for as a range, and named in the order: only the index jobs_ready gives that. With an equation the
+ * planner may take jobs_position, and read the jobs of all tenants.
  */
 const candidates = statement(
   `WITH RECURSIVE turn(type, room, tenant, upto, n) AS (
       SELECT type, room, start COLLATE "C", upto, 0 FROM unnest(@types::text[], @rooms::int[]) AS wanted(type, room),
         (VALUES (@after, NULL), ('', @after)) AS part(start, upto)
       UNION ALL
-      SELECT type, room, (SELECT j.tenant_id FROM jobs j WHERE j.queue = 'ready' AND j.type = turn.type
-          AND j.tenant_id > turn.tenant AND (turn.upto IS NULL OR j.tenant_id <= turn.upto)
-          ORDER BY j.tenant_id LIMIT 1), upto, n + 1
-        FROM turn WHERE tenant IS NOT NULL AND n < @limit)
+      SELECT type, room, CASE WHEN turn.upto IS NULL OR next.tenant <= turn.upto THEN next.tenant END, upto, n + 1
+        FROM turn, LATERAL (SELECT (SELECT j.tenant_id FROM jobs j WHERE j.queue = 'ready' AND j.type = turn.type
+          AND j.tenant_id > turn.tenant ORDER BY j.type, j.tenant_id LIMIT 1) AS tenant) next
+        WHERE turn.tenant IS NOT NULL AND n < @limit)
     SELECT j.* FROM turn, LATERAL (
       SELECT id, tenant_id AS "tenantId", type, priority, due_at AS "dueAt" FROM jobs
-        WHERE queue = 'ready' AND type = turn.type AND tenant_id = turn.tenant
-        ORDER BY priority, due_at, id LIMIT least(turn.room, @limit)) j
+        WHERE queue = 'ready' AND type = turn.type AND tenant_id BETWEEN turn.tenant AND turn.tenant
+        ORDER BY type, tenant_id, priority, due_at, id LIMIT least(turn.room, @limit)) j
       WHERE turn.n > 0 AND turn.tenant IS NOT NULL`,
 )
+// Asked so, no partial index of the queue looks fit to find a few ids in it.
 const take = statement(
   `UPDATE jobs SET status = 'processing', queue = NULL, worker_id = @workerId, claim_no = claim_no + 1,
     attempt = attempt + 1, started_at = coalesce(started_at, @now), version = version + 1
-    WHERE id = ANY (@ids) AND queue = 'ready' RETURNING ${ALL}`,
+    WHERE id = ANY (@ids) AND queue IS NOT DISTINCT FROM 'ready' RETURNING ${ALL}`,
 )
 // Whoever comes second takes others.
 const promote = statement(
