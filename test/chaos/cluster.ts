@@ -52,9 +52,11 @@ export async function startCluster({ engine = 'postgres', env = {} }: ClusterOpt
     await Promise.all([...started].map((member) => member.end()))
   })
   const members = new Set<Member>()
+  const workers = new Map<string, string>()
   let names = 0
   const workerOf = async ({ name }: Member) => {
     const [worker] = await tables.rows<{ id: string }>(server === null ? SOLE_WORKER : workerHeldBy(name))
+    if (worker !== undefined) workers.set(name, worker.id)
     return worker?.id ?? null
   }
   const end: Cluster['end'] = (member, signal) => {
@@ -77,14 +79,16 @@ export async function startCluster({ engine = 'postgres', env = {} }: ClusterOpt
       started.add(member)
       const { status } = await fetch(`${member.url}/readyz`)
       if (status !== 200) throw new Error(`${name} is not ready: ${status}`)
+      await workerOf(member)
       members.add(member)
       return member
     },
     any: () => [...members][Math.floor(Math.random() * members.size)] as Member,
     async kill(member) {
-      const worker = await workerOf(member)
+      // It may be just connecting again.
+      await workerOf(member)
       await end(member, 'SIGKILL')
-      const rows = await tables.rows<{ id: string }>(onTheirWay(worker))
+      const rows = await tables.rows<{ id: string }>(onTheirWay(workers.get(member.name) as string))
       return rows.map(({ id }) => id)
     },
     [Symbol.asyncDispose]: () => open[Symbol.asyncDispose](),
@@ -116,5 +120,5 @@ const workerHeldBy = (member: string): string => `
       AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(w.id, 0)
     JOIN pg_stat_activity a ON a.pid = l.pid WHERE a.application_name = '${member}'`
 
-const onTheirWay = (worker: string | null): string =>
+const onTheirWay = (worker: string): string =>
   `SELECT event_id AS id FROM deliveries WHERE status = 'delivering' AND worker_id = '${worker}'`

@@ -14,6 +14,7 @@ export async function closeGate({ rows, number }: Tables, workerId: string): Pro
   await rows(`SELECT pg_advisory_lock(${KEY})`)
   await rows(`CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     IF NEW.worker_id = '${workerId}' AND OLD.worker_id IS NULL THEN
+      PERFORM set_config('lock_timeout', '0', true);
       PERFORM pg_advisory_xact_lock_shared(${KEY});
     END IF;
     RETURN NULL; END $$`)

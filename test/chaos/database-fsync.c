@@ -7,8 +7,8 @@
  * fsync that succeeds, and are gone from it with one that fails.
  *
  *   FSYNC_DATABASE  path of the database
- *   FSYNC_IMAGE     path of its image; fsync fails, one time in five, while there is a file with ".fail" behind this
- *                   name, and a line in ".log" says of which file
+ *   FSYNC_IMAGE     path of its image. A file with ".fail" behind this name has two numbers: of how many fsyncs of the
+ *                   database, and of its WAL, one fails; 0 is none. A line in ".log" tells of each: of which file
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -23,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DATABASE, WAL, FILES, MAX_FD = 65536, ONE_IN = 5 };
+enum { DATABASE, WAL, FILES, MAX_FD = 65536 };
 
 /* A write, or with no bytes a truncation. */
 struct change {
@@ -106,9 +106,13 @@ int ftruncate64(int fd, off64_t size) {
 static int fails(int file) {
   static unsigned seed;
   char path[PATH_MAX];
-  if (access(image_path(path, ".fail"), F_OK) != 0) return 0;
+  int one_in[FILES] = {0, 0};
+  FILE *said = fopen(image_path(path, ".fail"), "re");
+  if (!said) return 0;
+  int found = fscanf(said, "%d %d", &one_in[DATABASE], &one_in[WAL]);
+  fclose(said);
   if (seed == 0) seed = getpid() ^ time(NULL);
-  if (rand_r(&seed) % ONE_IN != 0) return 0;
+  if (found < FILES || one_in[file] == 0 || rand_r(&seed) % one_in[file] != 0) return 0;
   int log = REAL(open64)(image_path(path, ".log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
   dprintf(log, "%s\n", file == WAL ? "wal" : "database");
   REAL(close)(log);

@@ -9,14 +9,17 @@ import { sleep, startCluster } from './database-cluster.ts'
 import { callbacksOf, expectPolite, type Load, startLoad } from './database-load.ts'
 import { form, tell } from './form.ts'
 
+const ONE_IN = 5
+const NEVER = { database: 0, wal: 0 }
 const CUTS = form(2, 20)
-const FAILING_MS = form(2500, 10_000)
+const FAILING_MS = form(2000, 10_000)
 
 /** A database on a disk whose fsync fails, and what of it a power cut would leave (database-fsync.c). */
 interface FailingDisk extends AsyncDisposable {
   database: string
   env: Record<string, string>
-  fail(on: boolean): Promise<void>
+  /** Of how many fsyncs of each file one fails; 0 is none. */
+  fail(oneIn: { database: number; wal: number }): Promise<void>
   /** How often fsync has failed so far: of the database, and of its WAL. */
   failed(): Promise<{ database: number; wal: number }>
   /** To be called when nobody has the database open. Returns the path of a copy to look into. */
@@ -39,7 +42,7 @@ async function failingDisk(): Promise<FailingDisk | null> {
   return {
     database,
     env: { LD_PRELOAD: library, FSYNC_DATABASE: database, FSYNC_IMAGE: image },
-    fail: (on) => (on ? writeFile(`${image}.fail`, '') : rm(`${image}.fail`, { force: true })),
+    fail: ({ database, wal }) => writeFile(`${image}.fail`, `${database} ${wal}`),
     async failed() {
       const lines = (await readFile(`${image}.log`, 'utf8').catch(() => '')).split('\n')
       const count = (file: string) => lines.filter((line) => line === file).length
@@ -77,10 +80,10 @@ test(`fsync fails one time in five, with ${CUTS} power cuts: nothing that was ac
   for (let cut = 0; cut < CUTS; cut++) {
     const { size } = load.accepted
     await until('jobs are accepted', () => load.accepted.size > size + 50)
-    await disk.fail(true)
+    await disk.fail({ database: ONE_IN, wal: ONE_IN })
     await sleep(FAILING_MS)
     await cluster.processes.at(-1)?.end('SIGKILL')
-    await disk.fail(false)
+    await disk.fail(NEVER)
     expectRows(await disk.cutPower(), load)
     await cluster.add(member.databaseUrl, member.env)
   }
@@ -94,6 +97,48 @@ test(`fsync fails one time in five, with ${CUTS} power cuts: nothing that was ac
   expect(failed.wal).toBeGreaterThan(0)
   expect(lost).toBe(0)
   expectPolite(answered)
+})
+
+// SQLite tells nobody of a checkpoint that failed, and its next one leaves out what the first has written.
+test.skip("the database's own fsync fails while the WAL's does not: the WAL is not given up", {
+  timeout: form(90_000, 300_000),
+}, async ({ skip }) => {
+  const made = await failingDisk()
+  if (made === null) return skip('making a disk that fails needs gcc and ld.so')
+  await using disk = made
+  const member = { databaseUrl: `file:${disk.database}`, env: disk.env }
+  await using cluster = await startCluster([member])
+  const load = startLoad({
+    urls: () => cluster.urls.slice(-1),
+    callbackUrl: cluster.receiver.url,
+    clients: 8,
+    pauseMs: 2,
+    filler: 'x'.repeat(20_000),
+  })
+  // Each has five pages and more: a checkpoint is due after a thousand.
+  const more = async () => {
+    const { size } = load.accepted
+    await until('more jobs are accepted', () => load.accepted.size > size + 250)
+  }
+  // Who reads, as a backup does, lets a checkpoint go only as far as to what is being read.
+  const reader = new Database(disk.database, { readonly: true })
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM jobs').get()
+  await more()
+  await disk.fail({ database: 1, wal: 0 })
+  reader.close()
+  const [service] = cluster.processes
+  await until('it has failed', async () => (await disk.failed()).database > 0)
+  await disk.fail(NEVER)
+  // Unless it has ended itself, as it may: whoever minds it starts it again.
+  await sleep(500)
+  if (service?.child.signalCode !== null) await cluster.add(member.databaseUrl, member.env)
+  await more()
+  await cluster.processes.at(-1)?.end('SIGKILL')
+  expectRows(await disk.cutPower(), load)
+  await cluster.add(member.databaseUrl, member.env)
+  await load.stop()
+  expect(await callbacksOf(load, cluster)).toMatchObject({ lost: 0 })
 })
 
 /** Every accepted job has its row. */

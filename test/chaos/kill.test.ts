@@ -38,14 +38,17 @@ test.each(runs)(
       onTheirWay.push(...(await cluster.kill(cluster.any())))
       starts.push(cluster.start())
     }
+    const lastKillAt = Date.now()
     await Promise.all(starts)
     const account = await settled(cluster, load, callbacks, onTheirWay)
-    const { duplicates, unexplained } = account
-    const figures = { onTheirWay: onTheirWay.length, duplicates, unexplained: unexplained.length }
+    const lastArrivalAt = Math.max(...[...callbacks.byId.values()].map(({ arrivals }) => arrivals.at(-1) ?? 0))
     tell(`${kills} kills, ${jobs} jobs, ${engine}`, {
-      ...figures,
+      onTheirWay: onTheirWay.length,
+      duplicates: account.duplicates,
+      unexplained: account.unexplained.length,
       repeated: load.repeated(),
       replayed: load.replayed(),
+      lastCallbackAfterLastKillMs: lastArrivalAt - lastKillAt,
     })
     expect(account).toMatchObject(nothingLost(jobs))
     if (engine === 'sqlite') {

@@ -29,8 +29,8 @@ export interface Load extends Disposable {
 
 const SUBMITTERS = 8
 const PAUSE_MS = 20
-/** A process that was stopped takes connections and does not answer. */
-const ANSWER_MS = 5000
+/** Who has no answer by then asks again. */
+const ANSWER_MS = 30_000
 
 export function startLoad({ count, job, target, submitters = SUBMITTERS }: LoadOptions): Load {
   const accepted = new Map<number, string>()

@@ -152,7 +152,7 @@ test(
     const stoppedAt = performance.now()
 
     const meanwhile: Works = new Map()
-    for (let n = 0; n < 30; n++) meanwhile.set(`${n}`, await work(awake[n % 2] as Member, `${n}`, others))
+    for (let n = 0; n < 10; n++) meanwhile.set(`${n}`, await work(awake[n % 2] as Member, `${n}`, others))
     await until('the others go on', () => delivered(meanwhile))
     expect(await cluster.workerOf(stopped)).toBe(worker)
     // Answers that it finds when it can read again; each would make a difference.

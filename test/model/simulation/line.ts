@@ -1,3 +1,4 @@
+import type { Clock } from '../../../src/clock.ts'
 import { StoreUnavailableError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/store/store.ts'
 
@@ -5,6 +6,8 @@ import type { Store } from '../../../src/store/store.ts'
 export interface Faults {
   /** Share of the calls that fail, half of them after the store has done what it was asked. */
   share: number
+  /** Share of the calls that take long, half of them after the store has done what it was asked. */
+  slow: number
   chance: () => number
   /** Jobs and deliveries that a process had when it ended, or when others took them: they may be done twice. */
   readonly touched: Set<string>
@@ -16,14 +19,15 @@ export class Traffic {
   #quiet: (() => void)[] = []
   calls = 0
 
-  begin(): void {
+  async pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     this.#open += 1
     this.calls += 1
-  }
-
-  end(): void {
-    this.#open -= 1
-    if (this.#open === 0) for (const tell of this.#quiet.splice(0)) tell()
+    try {
+      return await call()
+    } finally {
+      this.#open -= 1
+      if (this.#open === 0) for (const tell of this.#quiet.splice(0)) tell()
+    }
   }
 
   /** Resolves when nobody waits for a store any more. */
@@ -37,6 +41,9 @@ export class Traffic {
   }
 }
 
+/** Longer than it takes others to notice that a process is gone. */
+const MAX_DELAY_MS = 6000
+
 /** The end of a process in the middle of whatever it does. */
 export class DeadError extends Error {}
 
@@ -47,24 +54,26 @@ export interface Line {
   cut(): void
 }
 
-export function lineTo(store: Store, faults: Faults, traffic: Traffic): Line {
+export function lineTo(store: Store, clock: Clock, faults: Faults, traffic: Traffic): Line {
   let alive = true
+  const { chance } = faults
+  const dawdle = async (isSlow: boolean): Promise<void> => {
+    if (isSlow) await clock.sleep(MAX_DELAY_MS * chance() ** 4)
+  }
   const call = async (args: unknown[], verb: () => Promise<unknown>): Promise<unknown> => {
     if (!alive) throw new DeadError()
-    const fate = faults.chance()
-    traffic.begin()
-    try {
-      if (fate < faults.share / 2) throw new StoreUnavailableError(new Error('the call did not get through'))
-      const answer = await verb()
-      if (!alive) {
-        for (const id of [args, answer].flatMap(idsIn)) faults.touched.add(id)
-        throw new DeadError()
-      }
-      if (fate < faults.share) throw new StoreUnavailableError(new Error('the answer was lost'))
-      return answer
-    } finally {
-      traffic.end()
+    const [fate, pace] = [chance(), chance()]
+    await dawdle(pace < faults.slow / 2)
+    if (fate < faults.share / 2) throw new StoreUnavailableError(new Error('the call did not get through'))
+    if (!alive) throw new DeadError()
+    const answer = await traffic.pass(verb)
+    await dawdle(pace >= faults.slow / 2 && pace < faults.slow)
+    if (!alive) {
+      for (const id of [args, answer].flatMap(idsIn)) faults.touched.add(id)
+      throw new DeadError()
     }
+    if (fate < faults.share) throw new StoreUnavailableError(new Error('the answer was lost'))
+    return answer
   }
   const through = <Part extends object>(part: Part): Part =>
     new Proxy(part, {

@@ -17,16 +17,20 @@ import { GivenLease } from './lease.ts'
 import { DeadError, type Faults, lineTo, type Traffic } from './line.ts'
 import { moodyReceiver, plannedRegistry, type Seen } from './work.ts'
 
-/** Where a process lives. */
-export interface Surroundings {
+/** A process's own way to the database, and its engine there. */
+export interface Home {
   store: Store
+  engineOf(clock: Clock, id: string, onError: (task: string, error: unknown) => void): Engine
+}
+
+/** Where processes live. */
+export interface Surroundings {
   clock: Clock
   faults: Faults
   traffic: Traffic
   seen: Seen
   /** Of the receiver. */
   mood: () => number
-  engineOf(store: Store, clock: Clock, id: string, onError: (task: string, error: unknown) => void): Engine
   /** Failures of tasks that no fault explains. */
   unexplained: unknown[]
 }
@@ -49,20 +53,29 @@ const GRACE_MS = 2000
 const SWEEP_MS = 1000
 const callbacks = { publicUrl: 'http://posthorn.example', deliveryTtlMs: 1e9, resultTtlMs: 1e9 }
 
-export async function startProcess(where: Surroundings): Promise<SimulatedProcess> {
+export async function startProcess({ store, engineOf }: Home, where: Surroundings): Promise<SimulatedProcess> {
   let alive = true
-  const { store, faults, traffic, seen, mood, unexplained } = where
-  const line = lineTo(store, faults, traffic)
+  const { faults, traffic, seen, mood, unexplained } = where
   const clock = mortal(where.clock, () => alive)
+  const line = lineTo(store, where.clock, faults, traffic)
   const lease = new GivenLease(store, clock)
   await lease.enter()
   const events = silentEvents((error) => {
     if (!(error instanceof StoreUnavailableError || error instanceof DeadError)) unexplained.push(error)
   })
-  const engine = where.engineOf(store, clock, lease.workerId, events.taskFailed)
+  const engine = engineOf(clock, lease.workerId, events.taskFailed)
   const { jobs, deliveries } = line.store
-  const base = { jobs, deliveries, engine, clock, events, lease, callbacks, registry: plannedRegistry(clock, seen) }
-  const { pool, dispatcher } = workers(base, moodyReceiver(clock, seen, mood))
+  const base = {
+    jobs,
+    deliveries,
+    engine,
+    clock,
+    events,
+    lease,
+    callbacks,
+    registry: plannedRegistry(clock, seen, lease),
+  }
+  const { pool, dispatcher } = workers(base, moodyReceiver(clock, seen, lease, mood))
   pool.start()
   dispatcher.start()
   engine.every(SWEEP_MS, 'advancing the queue', () => advanceQueue(base))

@@ -7,7 +7,7 @@ import { newOrigins } from '../sequence.ts'
 import { TENANTS, type World } from '../world.ts'
 import { chanceOf } from './chance.ts'
 import { type Faults, type Line, lineTo, Traffic } from './line.ts'
-import type { Surroundings } from './process.ts'
+import type { Home } from './process.ts'
 import { type Incident, Town } from './town.ts'
 import { MAX_ATTEMPTS, type RunPlan, type Seen } from './work.ts'
 
@@ -34,6 +34,9 @@ export const scenario = fc.record({
   processes: fc.constantFrom(1, 2),
   /** Of the calls to the store that fail. */
   share: fc.constantFrom(0, 0.03, 0.15),
+  /** … that take long. */
+  slow: fc.constantFrom(0, 0.2),
+  /** Whether the receiver has its moods. */
   moody: fc.boolean(),
   jobs: fc.array(plannedJob, { minLength: 1, maxLength: 25, size: 'max' }),
   incidents: fc.array(incident, { maxLength: 4 }),
@@ -43,9 +46,8 @@ export type Scenario = typeof scenario extends fc.Arbitrary<infer T> ? T : never
 
 /** What the simulation runs on. */
 export interface Ground {
-  /** A store for each process that is started, all on one database, which is empty at first. */
-  nextStore(): Promise<Store>
-  engineOf: Surroundings['engineOf']
+  /** For each process that is started, all on one database, which is empty at first. */
+  nextHome(): Promise<Home>
 }
 
 /** How it ended. */
@@ -53,6 +55,8 @@ export interface Aftermath {
   store: Store
   seen: Seen
   faults: Faults
+  /** No call to the store has failed. */
+  calm: boolean
   /** The job that was made of each that was planned. */
   accepted: Map<PlannedJob, string>
   unexplained: unknown[]
@@ -63,23 +67,31 @@ export interface Aftermath {
 const TICK_MS = 100
 /** After this nothing goes wrong any more. */
 const FAULTS_MS = 20_000
-/** By then everything must have ended: claims run out, waits between runs and attempts pass. */
-const END_MS = 300_000
+/** By then everything must have ended. Claims of deliveries last longer: nobody may have to wait for their end. */
+const END_MS = 75_000
 
-export async function simulate({ seed, processes, share, moody, jobs, incidents }: Scenario, ground: Ground) {
-  const chance = chanceOf(seed)
+export async function simulate(scenario: Scenario, ground: Ground): Promise<Aftermath> {
+  const { processes, share, slow, moody, jobs, incidents } = scenario
+  const chance = chanceOf(scenario.seed)
   const clock = fakeClock()
-  const store = await ground.nextStore()
-  const faults: Faults = { share, chance, touched: new Set() }
-  const seen: Seen = { done: [], mostRuns: 0, taken: [], arrived: [] }
-  const aftermath: Aftermath = { store, seen, faults, accepted: new Map(), unexplained: [], settled: false }
+  const { store } = await ground.nextHome()
+  const faults: Faults = { share, slow, chance, touched: new Set() }
+  const seen: Seen = { done: [], mostRuns: 0, taken: [], arrived: [], unheld: [] }
+  const aftermath: Aftermath = {
+    store,
+    seen,
+    faults,
+    calm: share === 0,
+    accepted: new Map(),
+    unexplained: [],
+    settled: false,
+  }
   const traffic = new Traffic()
   const mood = () => (moody && clock.now() < begunAt + FAULTS_MS ? chance() : 1)
-  const { engineOf } = ground
-  const town = new Town({ ...aftermath, clock, traffic, mood, engineOf }, ground.nextStore)
+  const town = new Town({ ...aftermath, clock, traffic, mood }, ground.nextHome)
   for (let i = 0; i < processes; i++) await town.settle()
   const begunAt = clock.now()
-  const submit = submitter({ clock, origins: newOrigins() }, lineTo(store, faults, traffic), aftermath.accepted)
+  const submit = submitter({ clock, origins: newOrigins() }, lineTo(store, clock, faults, traffic), aftermath.accepted)
   const plans = [
     ...jobs.map((job) => ({ at: job.at, begin: () => submit(job) })),
     ...incidents.map(({ at, kind, process }) => ({ at, begin: () => town.suffer(kind, process) })),
@@ -90,7 +102,7 @@ export async function simulate({ seed, processes, share, moody, jobs, incidents 
   }
   for (let now = 0; now < END_MS && !aftermath.settled; now = clock.now() - begunAt) {
     while (plans[0] !== undefined && plans[0].at <= now) plans.shift()?.begin()
-    if (now >= FAULTS_MS) faults.share = 0
+    if (now >= FAULTS_MS) Object.assign(faults, { share: 0, slow: 0 })
     await pass()
     const over = now > FAULTS_MS && now % 1000 === 0 && aftermath.accepted.size === jobs.length
     aftermath.settled = over && (await hasSettled(store))

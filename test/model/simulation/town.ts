@@ -1,5 +1,4 @@
-import type { Store } from '../../../src/store/store.ts'
-import { type SimulatedProcess, type Surroundings, startProcess } from './process.ts'
+import { type Home, type SimulatedProcess, type Surroundings, startProcess } from './process.ts'
 
 /** What happens to a process: it dies, is told to stop, or stands still for so long that others take its work. */
 export type Incident = 'death' | 'stop' | 'stall'
@@ -11,36 +10,36 @@ const BACK_MS = 2000
 
 /** The processes of a cluster. Who ends is replaced. */
 export class Town {
-  readonly #where: Omit<Surroundings, 'store'>
-  readonly #nextStore: () => Promise<Store>
-  readonly #homes: (SimulatedProcess | null)[] = []
+  readonly #where: Surroundings
+  readonly #nextHome: () => Promise<Home>
+  readonly #places: (SimulatedProcess | null)[] = []
   readonly #gone: SimulatedProcess[] = []
   readonly #underWay = new Set<Promise<void>>()
 
-  constructor(where: Omit<Surroundings, 'store'>, nextStore: () => Promise<Store>) {
+  constructor(where: Surroundings, nextHome: () => Promise<Home>) {
     this.#where = where
-    this.#nextStore = nextStore
+    this.#nextHome = nextHome
   }
 
-  async settle(home = this.#homes.length): Promise<void> {
-    this.#homes[home] = await startProcess({ ...this.#where, store: await this.#nextStore() })
+  async settle(place = this.#places.length): Promise<void> {
+    this.#places[place] = await startProcess(await this.#nextHome(), this.#where)
   }
 
   /** Nothing happens to who has not come back from the last time. */
   suffer(incident: Incident, number: number): void {
-    const home = number % this.#homes.length
-    const process = this.#homes[home]
+    const place = number % this.#places.length
+    const process = this.#places[place]
     if (process == null) return
-    this.#homes[home] = null
-    const done = this.#sufferAt(home, process, incident).finally(() => this.#underWay.delete(done))
+    this.#places[place] = null
+    const done = this.#sufferAt(place, process, incident).finally(() => this.#underWay.delete(done))
     this.#underWay.add(done)
   }
 
-  async #sufferAt(home: number, process: SimulatedProcess, incident: Incident): Promise<void> {
+  async #sufferAt(place: number, process: SimulatedProcess, incident: Incident): Promise<void> {
     const { clock } = this.#where
     if (incident === 'stop') {
       await process.stop()
-      return this.settle(home)
+      return this.settle(place)
     }
     if (incident === 'death') process.die()
     else process.lease.loseHold()
@@ -51,11 +50,11 @@ export class Town {
     await clock.sleep(BACK_MS)
     if (incident === 'stall') {
       await process.lease.renew()
-      this.#homes[home] = process
+      this.#places[place] = process
       return
     }
     this.#gone.push(process)
-    return this.settle(home)
+    return this.settle(place)
   }
 
   /** What it has now may be done by another, too. */
@@ -69,7 +68,7 @@ export class Town {
   /** Ends all, when everything has come to rest. Time must go on meanwhile. */
   async close(): Promise<void> {
     await Promise.all(this.#underWay)
-    for (const process of this.#homes) await process?.stop()
+    for (const process of this.#places) await process?.stop()
     for (const process of this.#gone) await process.close()
   }
 }

@@ -11,6 +11,7 @@ const all = { limit: 10_000, before: null }
 export async function expectAllDone(aftermath: Aftermath): Promise<void> {
   const { store, seen, accepted, unexplained, settled } = aftermath
   expect(unexplained).toEqual([])
+  expect(seen.unheld).toEqual([])
   const jobs = (await Promise.all(TENANTS.map((tenant) => store.jobs.list(tenant, {}, all)))).flat()
   const deliveries = await store.deliveries.list(null, {}, all)
   expect({ settled, unfinished: [...jobs, ...deliveries].filter(({ finishedAt }) => finishedAt === null) }).toEqual({
@@ -31,7 +32,7 @@ export async function expectAllDone(aftermath: Aftermath): Promise<void> {
   expect(await store.jobs.countReady(10)).toBe(0)
 }
 
-function expectAsPlanned({ plan }: PlannedJob, job: Job, { seen, faults }: Aftermath): void {
+function expectAsPlanned({ plan }: PlannedJob, job: Job, { seen, faults, calm }: Aftermath): void {
   const last = plan.findIndex((step) => step === 'ok' || step === 'refuse')
   const completes = plan[last] === 'ok'
   const done = seen.done.filter((id) => id === job.id).length
@@ -45,6 +46,7 @@ function expectAsPlanned({ plan }: PlannedJob, job: Job, { seen, faults }: After
     status: completes ? 'completed' : 'failed',
     attempt: last === -1 ? plan.length : last + 1,
   })
+  if (calm && !faults.touched.has(id)) expect({ id, lostRuns }).toEqual({ id, lostRuns: 0 })
   if (!faults.touched.has(id)) expect({ id, done }).toEqual({ id, done: completes ? 1 : 0 })
   else if (completes) expect(done).toBeGreaterThanOrEqual(1)
 }

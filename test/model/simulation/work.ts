@@ -1,5 +1,6 @@
 import type { Clock } from '../../../src/clock.ts'
 import type { EgressClient, EgressRequest, EgressResult } from '../../../src/egress/client.ts'
+import type { Lease } from '../../../src/engine/lease.ts'
 import { defineHandler, PermanentError, z } from '../../../src/handlers/define.ts'
 import type { Registry } from '../../../src/handlers/registry.ts'
 
@@ -16,6 +17,8 @@ export interface Seen {
   taken: string[]
   /** … once for each request. */
   arrived: string[]
+  /** Ids of jobs and events that a process took up although its lease was lost. */
+  unheld: string[]
 }
 
 const TIMEOUT_MS = 3000
@@ -25,13 +28,14 @@ export const RUNS_OF_TYPE = 3
 const input = z.object({ plan: z.array(z.enum(['ok', 'fail', 'hang', 'refuse'])), ms: z.number() })
 
 /** A job type whose runs go as the payload says. */
-export function plannedRegistry(clock: Clock, seen: Seen): Registry {
+export function plannedRegistry(clock: Clock, seen: Seen, lease: Lease): Registry {
   let running = 0
   const definition = defineHandler({
     type: 'planned',
     input,
     async run({ input: { plan, ms }, attempt, job, signal, progress }) {
       const step = plan[attempt - 1]
+      if (!lease.holds()) seen.unheld.push(job.id)
       running += 1
       seen.mostRuns = Math.max(seen.mostRuns, running)
       try {
@@ -51,12 +55,13 @@ export function plannedRegistry(clock: Clock, seen: Seen): Registry {
 }
 
 /** A receiver that has its moods while there are faults, and takes everything afterwards. */
-export function moodyReceiver(clock: Clock, seen: Seen, mood: () => number): EgressClient {
+export function moodyReceiver(clock: Clock, seen: Seen, lease: Lease, mood: () => number): EgressClient {
   return {
     close: () => {},
     async send({ headers }: EgressRequest): Promise<EgressResult> {
       const eventId = String(headers['webhook-id'])
       const fate = mood()
+      if (!lease.holds()) seen.unheld.push(eventId)
       seen.arrived.push(eventId)
       await clock.sleep(50 + 200 * fate)
       if (fate < 0.1) return result({ kind: 'error', class: 'timeout', text: 'It did not answer.' })
