@@ -48,9 +48,10 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
     const startedAt = clock.now()
     const ended = new AbortController()
     const keeper = progressKeeper(job, abort, ended.signal, deps)
-    void limitTime(job, abort, ended.signal, clock)
     try {
       await announceStart(job, deps)
+      // From here on: a store that takes long uses up none of the handler's time.
+      void limitTime(job, abort, ended.signal, clock)
       const result = await perform(job, keeper, abort.signal, AbortSignal.any([abort.signal, ended.signal]), deps)
       ended.abort()
       const latest = { ...job, progress: keeper.progress, message: keeper.message }

@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { until } from '../support/until.ts'
 import { type Call, call, KINDS_OF_CALLS, makeKnown, startCalls } from './database-calls.ts'
 import { ANSWER_MS, type Cluster, RESUME_MS, sleep } from './database-cluster.ts'
-import { callbacksOf, expectPolite, expectSound, jobOf, startLoad } from './database-load.ts'
+import { callbacksOf, expectPolite, expectRepeatsOf, expectSound, jobOf, startLoad } from './database-load.ts'
 import { tell } from './form.ts'
 
 export interface Absence {
@@ -31,7 +31,7 @@ export async function endure(cluster: Cluster, { what, leave, forMs, comeBack, d
   const load = startLoad({ urls: () => cluster.urls, callbackUrl: cluster.receiver.url })
   const held = await holdCalls(first)
   const callers = startCalls(cluster.urls, known)
-  await cluster.receiver.waitFor(50, undefined, 30_000)
+  await cluster.receiver.waitFor(cluster.receiver.hits.length + 20, undefined, 30_000)
 
   const underWay = new Set(load.accepted.values())
   const leavesAt = Date.now()
@@ -45,7 +45,8 @@ export async function endure(cluster: Cluster, { what, leave, forMs, comeBack, d
   const backAt = Date.now()
   const newWorkMs = await resumed(cluster, backAt)
   await load.stop()
-  const { jobs, lost, duplicates } = await callbacksOf(load, cluster)
+  const outcome = await callbacksOf(load, cluster)
+  const { jobs, lost, duplicates } = outcome
   const leftOver = cluster.receiver.hits.filter((hit) => underWay.has(jobOf(hit)) && hit.at > backAt)
   const oldWorkMs = Math.max(0, ...leftOver.map(({ at }) => at - backAt))
 
@@ -77,6 +78,7 @@ export async function endure(cluster: Cluster, { what, leave, forMs, comeBack, d
   expectPolite(load.refusals)
   expect(Math.max(newWorkMs, oldWorkMs)).toBeLessThan(RESUME_MS)
   expect(lost).toBe(0)
+  expectRepeatsOf([{ from: leavesAt, to: backAt }], outcome)
   await expectSound(load, databaseUrl)
   for (const { child } of cluster.processes) expect(child.exitCode).toBeNull()
 }

@@ -85,7 +85,7 @@ export interface Callers {
 }
 
 /** Makes calls of all kinds to each process, again and again. */
-export function startCalls(urls: readonly string[], known: Known, pauseMs = 400): Callers {
+export function startCalls(urls: readonly string[], known: Known, pauseMs = 500): Callers {
   const calls: Call[] = []
   let running = true
   const loops = urls.flatMap((url) =>

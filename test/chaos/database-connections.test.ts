@@ -21,7 +21,6 @@ test('all connections are cut again and again: nothing is lost or sent twice, an
   await using cluster = await startCluster([
     { databaseUrl, env: { POSTHORN_ROLES: 'api' } },
     { databaseUrl, env: { POSTHORN_ROLES: 'worker,dispatcher' } },
-    { databaseUrl, env: { POSTHORN_ROLES: 'worker,dispatcher' } },
   ])
   const urls = cluster.urls.slice(0, 1)
   const [api] = urls as [string]

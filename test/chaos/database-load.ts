@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { type Hit, verified } from '../support/receiver.ts'
 import { API_KEY, SIGNING_SECRET } from '../support/service.ts'
@@ -15,6 +16,8 @@ export interface Answer {
 
 /** Clients that submit jobs, each with an idempotency key and again until it is accepted, to one process after another. */
 export interface Load {
+  /** Its jobs have it in their payload. */
+  name: string
   /** The job's id by its number. */
   accepted: Map<number, string>
   /** All that was no 202. */
@@ -49,9 +52,11 @@ export function startLoad({
   delayMs = (n) => n % 20,
   filler = '',
 }: LoadOptions): Load {
+  const name = randomBytes(6).toString('hex')
   let next = 0
   let running = true
   const load: Load = {
+    name,
     accepted: new Map(),
     refusals: [],
     slowestMs: 0,
@@ -63,7 +68,8 @@ export function startLoad({
 
   async function submit(n: number, url: string): Promise<Answer> {
     const at = Date.now()
-    const job = { type: 'echo', payload: { n, delay_ms: delayMs(n), filler }, callback_url: `${callbackUrl}/${n}` }
+    const payload = { load: name, n, delay_ms: delayMs(n), filler }
+    const job = { type: 'echo', payload, callback_url: `${callbackUrl}/${n}` }
     try {
       const response = await fetch(`${url}/v1/jobs`, {
         method: 'POST',
@@ -71,7 +77,7 @@ export function startLoad({
           authorization: `Bearer ${API_KEY}`,
           'content-type': 'application/json',
           prefer: 'respond-async',
-          'idempotency-key': `load-${n}`,
+          'idempotency-key': `${name}-${n}`,
         },
         body: JSON.stringify(job),
         signal: AbortSignal.timeout(HUNG_MS),
@@ -109,6 +115,12 @@ export function startLoad({
   return load
 }
 
+/** When the database was not there. */
+export interface Gap {
+  from: number
+  to: number
+}
+
 /** What came of a load, once every accepted job has called back. */
 export interface Outcome {
   jobs: number
@@ -124,7 +136,7 @@ export const jobOf = ({ body }: Hit): string => (JSON.parse(body) as { data: { i
  * Waits for the callbacks of all accepted jobs, and fails the test unless each is signed, says that its job is
  * completed, and repeats no other id or body than its first.
  */
-export async function callbacksOf(load: Load, { receiver }: Cluster, timeoutMs = 60_000): Promise<Outcome> {
+export async function callbacksOf(load: Load, { receiver }: Cluster): Promise<Outcome> {
   const missing = new Set(load.accepted.values())
   const hitsOfJob = new Map<string, Hit[]>([...missing].map((id) => [id, []]))
   let seen = 0
@@ -137,7 +149,7 @@ export async function callbacksOf(load: Load, { receiver }: Cluster, timeoutMs =
     return missing.size === 0
   }
   // What is missing then is told by its number.
-  await until('all jobs have called back', look, timeoutMs).catch(() => {})
+  await until('all jobs have called back', look).catch(() => {})
   const repeatedAt: number[] = []
   for (const hits of hitsOfJob.values()) {
     if (hits.length === 0) continue
@@ -150,7 +162,7 @@ export async function callbacksOf(load: Load, { receiver }: Cluster, timeoutMs =
 }
 
 const ROWS = `
-  WITH ours AS (SELECT id, status FROM jobs WHERE payload LIKE '{"n":%'),
+  WITH ours AS (SELECT id, status FROM jobs WHERE payload LIKE '{"load":"' || $1 || '"%'),
     theirs AS (SELECT status FROM deliveries WHERE job_id IN (SELECT id FROM ours))
   SELECT (SELECT count(*)::int FROM ours) AS jobs,
     (SELECT count(*)::int FROM ours WHERE status <> 'completed') AS unfinished,
@@ -163,11 +175,19 @@ export async function expectSound(load: Load, databaseUrl: string): Promise<void
   const count = load.accepted.size
   let state = {}
   const settled = async () => {
-    state = await ask(databaseUrl, ROWS)
+    state = await ask(databaseUrl, ROWS, [load.name])
     return 'undelivered' in state && state.undelivered === 0
   }
   await until('what was delivered is on record', settled, 30_000).catch(() => {})
   expect(state).toEqual({ jobs: count, unfinished: 0, deliveries: count, undelivered: 0, events: count })
+}
+
+/** Attempts that ended this long before the database went were recorded by then. */
+const RECORDED_MS = 2000
+
+/** Fails the test when something came twice that was not on its way while the database was not there. */
+export function expectRepeatsOf(gaps: readonly Gap[], { repeatedAt }: Outcome): void {
+  expect(repeatedAt.filter((at) => !gaps.some(({ from, to }) => from - RECORDED_MS < at && at < to))).toEqual([])
 }
 
 /** A client was never told anything but that it should come again, and how soon. */

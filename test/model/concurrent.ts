@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { fakeClock } from '../support/clock.ts'
+import { holds } from './check.ts'
 import { type Crowd, newCrowd } from './crowd/crowd.ts'
 import { deliveryCalls } from './crowd/delivery-calls.ts'
 import { expectDeliveriesSound, expectErased, expectLanesKept } from './crowd/delivery-invariants.ts'
 import { jobCalls } from './crowd/job-calls.ts'
 import { allJobs, expectJobsSound } from './crowd/job-invariants.ts'
 import { type Stage, workUpTo } from './crowd/stages.ts'
-import { replayed } from './replayed.ts'
 import { newOrigins } from './sequence.ts'
 import { pick, WORKERS, which, worker } from './world.ts'
 
@@ -44,7 +44,6 @@ type Group = typeof group extends fc.Arbitrary<infer T> ? T : never
 
 /** Makes many calls at once, again and again; what they are told must add up to what is stored. */
 export async function standsCrowds(open: () => Promise<Crowd['stores']>, numRuns: number): Promise<void> {
-  const { replayPath: _, ...again } = replayed()
   const groups = fc.array(group, { maxLength: 12, size: 'max' })
   const property = fc.asyncProperty(groups, async (groups) => {
     const crowd = newCrowd(await open(), fakeClock(), newOrigins())
@@ -54,7 +53,7 @@ export async function standsCrowds(open: () => Promise<Crowd['stores']>, numRuns
     await expectDeliveriesSound(crowd)
     await expectErased(crowd)
   })
-  await fc.assert(property, { numRuns, ...again })
+  await holds(property, numRuns)
 }
 
 async function makeCalls(crowd: Crowd, { stage, waitMs, doubting, calls }: Group): Promise<void> {

@@ -1,11 +1,11 @@
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
+import { LONG, reportSteps, TIMEOUT_MS } from './check.ts'
 import { standsCrowds } from './concurrent.ts'
 import { emptyDatabase, postgresStores } from './postgres-stores.ts'
-import { LONG } from './replayed.ts'
 
-test('calls that come at once to two processes add up on PostgreSQL', {
-  timeout: LONG ? 900_000 : 60_000,
-}, async () => {
+afterAll(() => reportSteps('postgres concurrent'))
+
+test('calls that come at once to two processes add up on PostgreSQL', { timeout: TIMEOUT_MS }, async () => {
   await using stores = await postgresStores(2)
   expect(stores.all).toHaveLength(2)
   await standsCrowds(

@@ -1,15 +1,14 @@
 import { afterAll, test } from 'vitest'
 import { statement } from '../../src/store/postgres/statement.ts'
+import { LONG, reportSteps, TIMEOUT_MS } from './check.ts'
 import { emptyDatabase, postgresStores } from './postgres-stores.ts'
-import { LONG } from './replayed.ts'
 import { agreesWithReference } from './sequence.ts'
-import { reportSteps } from './world.ts'
 
 const register = statement("UPDATE endpoints SET kind = 'registered', disabled_at = @disabledAt WHERE id = @endpointId")
 
-afterAll(() => reportSteps('PostgreSQL'))
+afterAll(() => reportSteps('postgres sequence'))
 
-test('PostgreSQL answers as the reference does, whatever is asked', { timeout: LONG ? 900_000 : 60_000 }, async () => {
+test('PostgreSQL answers as the reference does, whatever is asked', { timeout: TIMEOUT_MS }, async () => {
   await using stores = await postgresStores(1)
   const [store] = stores.all
   await agreesWithReference(

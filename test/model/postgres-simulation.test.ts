@@ -1,16 +1,18 @@
-import { test } from 'vitest'
+import { afterAll, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { graphileEngine } from '../../src/engine/graphile.ts'
 import { openPostgresStore } from '../../src/store/postgres/store.ts'
 import { freshDatabase } from '../support/database.ts'
+import { LONG, reportSteps, TIMEOUT_MS } from './check.ts'
 import { emptyDatabase } from './postgres-stores.ts'
-import { LONG } from './replayed.ts'
 import type { Home } from './simulation/process.ts'
 import { survives } from './survives.ts'
 
 const types = ['planned']
 
-test('all is done in spite of faults on PostgreSQL', { timeout: LONG ? 900_000 : 60_000 }, async () => {
+afterAll(() => reportSteps('postgres simulation'))
+
+test('all is done in spite of faults on PostgreSQL', { timeout: TIMEOUT_MS }, async () => {
   await using database = await freshDatabase()
   const { url } = database
   // Connections go by real time, whatever time the processes have.

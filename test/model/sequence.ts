@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import type { Store } from '../../src/store/store.ts'
 import { fakeClock } from '../support/clock.ts'
+import { holds, replayed } from './check.ts'
 import { settling } from './commands/deliveries.ts'
 import { expiring } from './commands/expiry.ts'
 import { filing } from './commands/files.ts'
@@ -13,7 +14,6 @@ import { submitting } from './commands/submit.ts'
 import { working } from './commands/workers.ts'
 import { expectEverything } from './everything.ts'
 import { reference } from './reference/reference.ts'
-import { replayed } from './replayed.ts'
 import { step, WORKERS, type World } from './world.ts'
 
 /** An empty store for one run. */
@@ -40,15 +40,14 @@ let runs = 0
 
 /** Runs random sequences of verbs on the store and on the reference; every answer must be the same. */
 export async function agreesWithReference(open: () => Promise<EmptyStore>, numRuns: number): Promise<void> {
-  const { replayPath, ...again } = replayed()
-  const sequences = fc.commands([steps], { maxCommands: 120, size: 'max', ...(replayPath && { replayPath }) })
+  const sequences = fc.commands([steps], { maxCommands: 120, size: 'max', ...replayed })
   const property = fc.asyncProperty(sequences, async (sequence) => {
     await using opened = await open()
     const world = await newWorld(opened)
     await fc.asyncModelRun(() => ({ model: world, real: world }), sequence)
     await expectEverything(world)
   })
-  await fc.assert(property, { numRuns, ...again })
+  await holds(property, numRuns)
 }
 
 async function newWorld({ store, register }: EmptyStore): Promise<World> {

@@ -7,15 +7,12 @@ import { afterAll, test } from 'vitest'
 import { MEMORY } from '../../src/store/sqlite/open.ts'
 import * as schema from '../../src/store/sqlite/schema.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { LONG } from './replayed.ts'
+import { LONG, reportSteps, TIMEOUT_MS } from './check.ts'
 import { agreesWithReference } from './sequence.ts'
-import { reportSteps } from './world.ts'
 
-const timeout = LONG ? 900_000 : 60_000
+afterAll(() => reportSteps('sqlite sequence'))
 
-afterAll(() => reportSteps('SQLite'))
-
-test('SQLite in memory answers as the reference does, whatever is asked', { timeout }, async () => {
+test('SQLite in memory answers as the reference does, whatever is asked', { timeout: TIMEOUT_MS }, async () => {
   await agreesWithReference(
     async () => {
       const store = openSqliteStore(MEMORY)
@@ -25,7 +22,7 @@ test('SQLite in memory answers as the reference does, whatever is asked', { time
   )
 })
 
-test('a file of SQLite does, too, with registered endpoints', { timeout }, async () => {
+test('a file of SQLite does, too, with registered endpoints', { timeout: TIMEOUT_MS }, async () => {
   await using stack = new AsyncDisposableStack()
   const folder = stack.adopt(await mkdtemp(join(tmpdir(), 'posthorn-model-')), (path) => rm(path, { recursive: true }))
   const path = join(folder, 'posthorn.db')

@@ -1,12 +1,14 @@
-import { test } from 'vitest'
+import { afterAll, test } from 'vitest'
 import { embeddedEngine } from '../../src/engine/embedded.ts'
 import { MEMORY } from '../../src/store/sqlite/open.ts'
 import { openSqliteStore } from '../../src/store/sqlite/store.ts'
-import { LONG } from './replayed.ts'
+import { LONG, reportSteps, TIMEOUT_MS } from './check.ts'
 import type { Home } from './simulation/process.ts'
 import { survives } from './survives.ts'
 
-test('all is done in spite of faults on SQLite', { timeout: LONG ? 900_000 : 60_000 }, async () => {
+afterAll(() => reportSteps('sqlite simulation'))
+
+test('all is done in spite of faults on SQLite', { timeout: TIMEOUT_MS }, async () => {
   await survives(
     async () => {
       const store = openSqliteStore(MEMORY)

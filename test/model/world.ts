@@ -3,8 +3,8 @@ import { expect } from 'vitest'
 import type { Job } from '../../src/core/job.ts'
 import type { ClaimedDelivery, Store } from '../../src/store/store.ts'
 import type { FakeClock } from '../support/clock.ts'
+import { countStep } from './check.ts'
 import type { Reference } from './reference/reference.ts'
-import { LONG } from './replayed.ts'
 
 export const TENANTS = ['ten_a', 'ten_b', 'ten_c'] as const
 export const TYPES = ['echo', 'mail'] as const
@@ -33,13 +33,6 @@ export interface WeightedStep {
   arbitrary: fc.Arbitrary<Step>
 }
 
-let steps = 0
-
-/** Says how many steps were run in this file: at the end of the long form. */
-export function reportSteps(name: string): void {
-  if (LONG) console.log(`${name}: ${steps} steps`)
-}
-
 /** A command that takes what it needs out of the world when it comes to run. */
 export function step<Values>(
   weight: number,
@@ -50,7 +43,7 @@ export function step<Values>(
   const arbitrary = values.map<Step>((given) => ({
     check: () => true,
     run: (world) => {
-      steps += 1
+      countStep()
       return run(world, given)
     },
     toString: () => `${name}(${fc.stringify(given)})`,

@@ -12,6 +12,7 @@ import type {
   Store,
 } from '../../../src/store/store.ts'
 import type { FakeClock } from '../../support/clock.ts'
+import { countStep } from '../check.ts'
 import type { World } from '../world.ts'
 
 /** What all callers were told, whichever store they asked: more than the truth must not be among it. */
@@ -63,10 +64,6 @@ export interface WeightedCall {
   arbitrary: fc.Arbitrary<Call>
 }
 
-let calls = 0
-
-export const callsMade = (): number => calls
-
 export function call<Values>(
   weight: number,
   name: string,
@@ -76,7 +73,7 @@ export function call<Values>(
   const arbitrary = fc.tuple(fc.nat(1), values).map(([store, given]) => ({
     store,
     run: (crowd: Crowd, by: Store) => {
-      calls += 1
+      countStep()
       return run(crowd, by, given)
     },
     [fc.toStringMethod]: () => `${name}(${fc.stringify(given)}) by store ${store}`,

@@ -1,6 +1,7 @@
 import type { Clock } from '../../../src/clock.ts'
 import { StoreUnavailableError } from '../../../src/errors.ts'
 import type { Store } from '../../../src/store/store.ts'
+import { countStep } from '../check.ts'
 
 /** What goes wrong between processes and their store, and on whom it fell. */
 export interface Faults {
@@ -17,11 +18,10 @@ export interface Faults {
 export class Traffic {
   #open = 0
   #quiet: (() => void)[] = []
-  calls = 0
 
   async pass<Answer>(call: () => Promise<Answer>): Promise<Answer> {
     this.#open += 1
-    this.calls += 1
+    countStep()
     try {
       return await call()
     } finally {

@@ -44,6 +44,7 @@ export interface SimulatedProcess {
   die(): void
   /** As on SIGTERM. */
   stop(): Promise<void>
+  /** Closes what a process that has ended leaves open in ours. */
   close(): Promise<void>
 }
 
@@ -94,7 +95,6 @@ export async function startProcess({ store, engineOf }: Home, where: Surrounding
     },
     async stop() {
       await Promise.all([pool.stop(GRACE_MS), dispatcher.stop()])
-      await engine[Symbol.asyncDispose]()
       line.cut()
       await lease.strikeOff()
     },

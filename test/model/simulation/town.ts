@@ -13,7 +13,7 @@ export class Town {
   readonly #where: Surroundings
   readonly #nextHome: () => Promise<Home>
   readonly #places: (SimulatedProcess | null)[] = []
-  readonly #gone: SimulatedProcess[] = []
+  readonly #closing: Promise<void>[] = []
   readonly #underWay = new Set<Promise<void>>()
 
   constructor(where: Surroundings, nextHome: () => Promise<Home>) {
@@ -22,7 +22,8 @@ export class Town {
   }
 
   async settle(place = this.#places.length): Promise<void> {
-    this.#places[place] = await startProcess(await this.#nextHome(), this.#where)
+    // However long a connection takes, it is no time that passes here.
+    this.#places[place] = await this.#where.traffic.pass(async () => startProcess(await this.#nextHome(), this.#where))
   }
 
   /** Nothing happens to who has not come back from the last time. */
@@ -39,9 +40,10 @@ export class Town {
     const { clock } = this.#where
     if (incident === 'stop') {
       await process.stop()
+      this.#closing.push(process.close())
       return this.settle(place)
     }
-    if (incident === 'death') process.die()
+    if (incident === 'death') this.#closing.push(end(process))
     else process.lease.loseHold()
     await this.#touch(process)
     await clock.sleep(NOTICE_MS)
@@ -53,7 +55,6 @@ export class Town {
       this.#places[place] = process
       return
     }
-    this.#gone.push(process)
     return this.settle(place)
   }
 
@@ -68,7 +69,15 @@ export class Town {
   /** Ends all, when everything has come to rest. Time must go on meanwhile. */
   async close(): Promise<void> {
     await Promise.all(this.#underWay)
-    for (const process of this.#places) await process?.stop()
-    for (const process of this.#gone) await process.close()
+    for (const process of this.#places) {
+      await process?.stop()
+      await process?.close()
+    }
+    await Promise.all(this.#closing)
   }
+}
+
+function end(process: SimulatedProcess): Promise<void> {
+  process.die()
+  return process.close()
 }

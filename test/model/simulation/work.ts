@@ -44,6 +44,9 @@ export function plannedRegistry(clock: Clock, seen: Seen, lease: Lease): Registr
       } finally {
         running -= 1
       }
+      // Who is told to stop in the moment in which the work is done has not done it.
+      await new Promise((resolve) => setImmediate(resolve))
+      signal.throwIfAborted()
       if (step === 'fail') throw new Error('as planned')
       if (step === 'refuse') throw new PermanentError('as planned')
       seen.done.push(job.id)
