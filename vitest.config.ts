@@ -30,6 +30,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // What is waited for comes in a moment; on a busy machine, in some.
+    expect: { poll: { timeout: 10_000 } },
     // Some tests start servers and whole processes; two cores do not run more of those side by side.
     maxWorkers: 2,
     projects: [

@@ -23,8 +23,11 @@ export interface JobWatchers {
   release(): Promise<void>
 }
 
-/** A wake-up from another process can be lost: who waits looks for itself this often. */
-const LOOK_AGAIN_MS = 5000
+/**
+ * A wake-up from another process can be lost: who waits looks for itself this often, and learns by it that the database
+ * is gone, in less than the 5 s within which every call is to be answered then.
+ */
+const LOOK_AGAIN_MS = 4000
 
 /** Who watches which jobs in this process. */
 export function jobWatchers(jobs: JobStore, engine: Engine, clock: Clock): JobWatchers {

@@ -16,6 +16,7 @@ import {
 import { form, tell } from './form.ts'
 
 const PROCESSES = form(2, 3)
+const ANSWER_AFTER_MS = 40
 const AWAY_MS = form(6000, 30_000)
 
 let server: PostgresServer
@@ -26,6 +27,8 @@ beforeAll(async () => {
   server = await startPostgresServer({ durable: true })
   databaseUrl = await server.createDatabase()
   cluster = await startCluster(Array.from({ length: PROCESSES }, () => ({ databaseUrl })))
+  // So that there are attempts under way whenever the server goes.
+  cluster.receiver.answer = (_hit, response) => setTimeout(() => response.end(), ANSWER_AFTER_MS)
 }, 60_000)
 afterAll(async () => {
   await cluster[Symbol.asyncDispose]()
