@@ -15,6 +15,10 @@ async function main(): Promise<void> {
   const { config, secrets } = readConfig()
   const terminal = process.stdout.isTTY === true
   const log = createLog(config.logLevel, terminal)
+  // Libraries leave some behind when the database goes: what matters is in the tables, so the process goes on and says so.
+  process.on('unhandledRejection', (error) => {
+    log.error({ event: 'process.rejection', err: error }, 'something failed that nobody waits for')
+  })
   const service = await startService({
     config,
     secrets,
