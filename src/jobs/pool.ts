@@ -134,15 +134,18 @@ export class JobPool {
   }
 
   #run(job: Job): void {
-    const { lease } = this.#deps
-    if (!lease.holds() || lease.workerId !== job.workerId) {
+    const { lease, process } = this.#deps
+    const isOurs = (): boolean => lease.holds() && lease.workerId === job.workerId
+    if (!isOurs()) {
       // The process was stopped for so long that somebody else may have it now.
       this.#inDoubt = true
       return
     }
     const abort = new AbortController()
-    const done = this.#deps.process(job, abort).finally(() => {
+    const done = process(job, abort, isOurs).finally(() => {
       this.#runs.delete(job.id)
+      // Nothing was stored of a run that was given up: should it be ours still, it is put back.
+      if (abort.signal.reason instanceof RunAborted && abort.signal.reason.why === 'lost') this.#inDoubt = true
       if (this.#hungry && !this.#stopping) void this.#fill()
     })
     this.#runs.set(job.id, { type: job.type, abort, done })

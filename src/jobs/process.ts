@@ -36,20 +36,26 @@ export interface ProcessDependencies extends ContextDependencies {
   runTimes: RunTimes
 }
 
-/** Performs one claimed job and stores what came of it. Never rejects. `abort` ends it early, with a RunAborted. */
-export type ProcessJob = (job: Job, abort: AbortController) => Promise<void>
+/**
+ * Performs one claimed job and stores what came of it. Never rejects.
+ * @param abort Ends it early, with a RunAborted; as `lost` nothing is stored
+ * @param isOurs False when somebody else may have the job by now: then the handler is not begun
+ */
+export type ProcessJob = (job: Job, abort: AbortController, isOurs: () => boolean) => Promise<void>
 
 /** A result larger than this is stored as a file (claim check, CONTRACT §3). */
 const MAX_INLINE_RESULT_BYTES = 256 * 1024
 
 export function jobProcessor(deps: ProcessDependencies): ProcessJob {
   const { clock, events } = deps
-  return async (job, abort) => {
+  return async (job, abort, isOurs) => {
     const startedAt = clock.now()
     const ended = new AbortController()
     const keeper = progressKeeper(job, abort, ended.signal, deps)
     try {
-      await announceStart(job, deps)
+      const held = await announceStart(job, deps)
+      // That may have taken as long as the storage was away.
+      if (!held || !isOurs()) abort.abort(new RunAborted('lost'))
       // From here on: a store that takes long uses up none of the handler's time.
       void limitTime(job, abort, ended.signal, clock)
       const result = await perform(job, keeper, abort.signal, AbortSignal.any([abort.signal, ended.signal]), deps)
@@ -100,13 +106,15 @@ function progressKeeper(job: Job, abort: AbortController, ended: AbortSignal, de
   return keeper
 }
 
-async function announceStart(job: Job, deps: ProcessDependencies): Promise<void> {
+/** False: the run is no longer the job's. */
+async function announceStart(job: Job, deps: ProcessDependencies): Promise<boolean> {
   const { jobs, callbacks, clock, engine } = deps
-  if (job.attempt > 1 || job.lostRuns > 0) return
+  if (job.attempt > 1 || job.lostRuns > 0) return true
   const callback = callbackFor(job, 'job.started', callbacks, clock)
-  if (callback === null) return
-  await persist(() => jobs.announce(job, callback), deps)
-  engine.wake('lanes', [job.endpointId as string])
+  if (callback === null) return true
+  const held = await persist(() => jobs.announce(job, callback), deps)
+  if (held) engine.wake('lanes', [job.endpointId as string])
+  return held
 }
 
 /** Runs the handler until it ends or the signal is aborted; a handler that ignores the signal is left behind. */
