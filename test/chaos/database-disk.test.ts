@@ -11,7 +11,7 @@ import { RESUME_MS, sleep, startCluster } from './database-cluster.ts'
 import { callbacksOf, expectPolite, type Load, startLoad } from './database-load.ts'
 import { form, tell } from './form.ts'
 
-const DISK_MIB = 8
+const DISK_MIB = form(8, 32)
 const FULL_MS = form(3000, 30_000)
 const SLOW_JOBS = 10
 /** Longer than the disk takes to fill up, so that they end while it is full. */

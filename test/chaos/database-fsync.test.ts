@@ -11,7 +11,8 @@ import { form, tell } from './form.ts'
 
 const ONE_IN = 5
 const NEVER = { database: 0, wal: 0 }
-const CUTS = form(1, 20)
+// Callbacks are verified at the end, and must not be older than five minutes then.
+const CUTS = form(1, 8)
 const FAILING_MS = form(2000, 10_000)
 
 /** A database on a disk whose fsync fails, and what of it a power cut would leave (database-fsync.c). */
