@@ -1,7 +1,8 @@
+import type { LaneResult } from './lane.ts'
 import { DELIVERY_JITTER, type RetryPolicy, retryAfterMs, waitAfter } from './retry.ts'
 
-/** pending → delivering → delivered | pending | dead. */
-export type DeliveryStatus = 'pending' | 'delivering' | 'delivered' | 'dead'
+/** pending → delivering → delivered | pending | dead; waiting → pending, behind others of its key where the order is kept. */
+export type DeliveryStatus = 'waiting' | 'pending' | 'delivering' | 'delivered' | 'dead'
 
 /** Why a delivery was given up (CONTRACT §4). */
 export type DeadReason =
@@ -27,6 +28,8 @@ export type ErrorClass =
   | 'http_status'
   | 'redirect'
   | 'lost'
+  | 'expired'
+  | 'endpoint_deleted'
 
 /** One event on its way to one endpoint, as stored. Times are ms since 1970. */
 export interface Delivery {
@@ -38,6 +41,9 @@ export interface Delivery {
   jobId: string | null
   url: string
   status: DeliveryStatus
+  /** Where the endpoint keeps the order of a key: the key, and the event's place. */
+  orderKey: string | null
+  orderSeq: number | null
   dueAt: number
   /** Attempts begun on the present budget, without those lost with their process. */
   attempts: number
@@ -78,16 +84,6 @@ export type Decision =
   | { next: 'retry'; dueAt: number; errorClass: ErrorClass; error: string }
   | { next: 'dead'; reason: DeadReason; errorClass: ErrorClass; error: string }
 
-/** What one attempt means for its lane. */
-export interface LaneEffect {
-  /** Nothing is sent on the lane before this time. */
-  pauseUntil: number | null
-  /** The receiver is overloaded or silent: half as many at once. */
-  halve: boolean
-  /** The receiver asked for no further deliveries. */
-  disable: boolean
-}
-
 const OVERLOADED = new Set([429, 502, 503, 504])
 const PAUSING = new Set([429, 503])
 
@@ -115,18 +111,26 @@ export function decideNext(
   return { next: 'retry', dueAt: now + Math.max(wait, askedWait(outcome, now) ?? 0), ...failure }
 }
 
-/** CONTRACT §4, "Outcome of an attempt": what becomes of the lane, or null when nothing does. */
-export function decideLane(outcome: Outcome, now: number): LaneEffect | null {
+/** Nobody was asked: it tells nothing of the receiver. */
+const NOT_SENT = new Set<ErrorClass>(['blocked_address', 'invalid_url', 'signing'])
+
+/** CONTRACT §4, "Outcome of an attempt": what the lane learns of it. `grow` is the lane's own to say. */
+export function laneResult(outcome: Outcome, claimedAt: number, now: number): LaneResult {
+  const nothing = { success: false, pauseUntil: null, halve: false, disable: null, grow: false, claimedAt }
   if (outcome.kind === 'error') {
-    return outcome.class === 'timeout' ? { pauseUntil: null, halve: true, disable: false } : null
+    const answered = NOT_SENT.has(outcome.class) ? null : false
+    return { ...nothing, answered, halve: outcome.class === 'timeout' }
   }
   const wait = askedWait(outcome, now)
-  const effect = {
+  const asked = outcome.headers['webhook-delivery'] === 'disable'
+  return {
+    ...nothing,
+    success: isSuccess(outcome.status),
+    answered: true,
     pauseUntil: wait === null ? null : now + wait,
     halve: OVERLOADED.has(outcome.status),
-    disable: outcome.status === 410 || outcome.headers['webhook-delivery'] === 'disable',
+    disable: outcome.status === 410 ? 'gone' : asked ? 'asked' : null,
   }
-  return effect.pauseUntil !== null || effect.halve || effect.disable ? effect : null
 }
 
 /** Standard Webhooks: 2xx and nothing else. */

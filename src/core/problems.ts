@@ -65,6 +65,16 @@ export const problems = {
     title: 'The endpoint is disabled',
     help: 'Enable the endpoint first, or replay with `?enable=true`.',
   },
+  'endpoint-deleted': {
+    status: 409,
+    title: 'The endpoint was deleted',
+    help: 'A delivery is replayed to the endpoint that failed, and that is no longer there.',
+  },
+  'replay-state': {
+    status: 409,
+    title: 'The replay is not in the state for this',
+    help: 'Only a running replay can be paused, only a paused one resumed, and one that is done or cancelled stays so.',
+  },
   'payload-expired': {
     status: 409,
     title: 'The payload is gone',
@@ -94,6 +104,21 @@ export const problems = {
     status: 422,
     title: 'The callback URL cannot be used',
     help: 'It must be an http or https URL without user name and password that leads to a public address, or to one the operator allows with POSTHORN_EGRESS_ALLOW.',
+  },
+  'unknown-endpoint': {
+    status: 422,
+    title: 'There is no such endpoint',
+    help: 'The `endpoint_id` must be one of your registered endpoints: see GET /v1/endpoints.',
+  },
+  'invalid-endpoint-url': {
+    status: 422,
+    title: 'The URL of the endpoint cannot be used',
+    help: 'It must be an http or https URL without user name and password that leads to a public address, or to one the operator allows with POSTHORN_EGRESS_ALLOW.',
+  },
+  'reserved-event-type': {
+    status: 422,
+    title: 'This event type is the platform’s own',
+    help: 'Types beginning with job., endpoint., delivery., webhook., batch. and backlog. are sent by the platform alone.',
   },
   'idempotency-key-reused': {
     status: 422,

@@ -1,4 +1,5 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { createHmac, type KeyObject, randomBytes } from 'node:crypto'
+import { signEd25519 } from './ed25519.ts'
 
 // Standard Webhooks 1.0.0, "Signature scheme".
 
@@ -21,13 +22,25 @@ export function decodeSecret(secret: string): Buffer | null {
   return key.length >= MIN_BYTES && key.length <= MAX_BYTES ? key : null
 }
 
+/** The bytes of a secret (HMAC-SHA256), or a private Ed25519 key. */
+export type SigningKey = Buffer | KeyObject
+
 /**
- * The value of `webhook-signature` over the bytes that are sent: one `v1,<base64>` for each key,
- * separated by a space, the newest key first.
+ * The value of `webhook-signature` over the bytes that are sent: one signature for each key, `v1,<base64>` or
+ * `v1a,<base64>`, separated by a space, in the order of the keys.
  * @param timestamp Unix seconds of the attempt
  */
-export function sign(keys: readonly Buffer[], id: string, timestamp: number, body: string | Buffer): string {
+export function sign(keys: readonly SigningKey[], id: string, timestamp: number, body: string | Buffer): string {
   return keys
-    .map((key) => `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64')}`)
+    .map((key) =>
+      Buffer.isBuffer(key)
+        ? `v1,${signatureBytes(key, id, timestamp, body).toString('base64')}`
+        : signEd25519(key, id, timestamp, body),
+    )
     .join(' ')
+}
+
+/** The bytes of a `v1` signature. */
+export function signatureBytes(key: Buffer, id: string, timestamp: number | string, body: string | Buffer): Buffer {
+  return createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest()
 }

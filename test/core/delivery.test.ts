@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decideLane, decideNext, deliveryPolicy, fingerprint, type Outcome } from '../../src/core/delivery.ts'
+import { decideNext, deliveryPolicy, fingerprint, laneResult, type Outcome } from '../../src/core/delivery.ts'
 
 const policy = deliveryPolicy([5000, 60_000])
 const now = Date.UTC(2026, 0, 1)
@@ -93,21 +93,24 @@ describe('after an attempt', () => {
   })
 })
 
-describe('the lane, after an attempt', () => {
-  test.each([answer(200), answer(500), answer(404), failure('connect')])('is left alone by %o', (outcome) => {
-    expect(decideLane(outcome, now)).toBeNull()
+describe('what a lane learns of an attempt', () => {
+  const learned = (outcome: Outcome) => laneResult(outcome, now - 5, now)
+
+  test.each([
+    [answer(200), { success: true, answered: true, halve: false, pauseUntil: null, disable: null }],
+    [answer(500), { success: false, answered: true, halve: false }],
+    [failure('connect'), { success: false, answered: false, halve: false }],
+    [failure('timeout'), { success: false, answered: false, halve: true }],
+    [failure('blocked_address'), { success: false, answered: null }],
+    [answer(429, { 'retry-after': '7' }), { halve: true, pauseUntil: now + 7000 }],
+    [answer(410), { disable: 'gone' }],
+    [answer(200, { 'webhook-delivery': 'disable' }), { success: true, disable: 'asked' }],
+  ] as const)('%o', (outcome, expected) => {
+    expect(learned(outcome)).toMatchObject(expected)
   })
 
-  test.each([answer(429), answer(502), answer(503), answer(504), failure('timeout')])('is halved by %o', (outcome) => {
-    expect(decideLane(outcome, now)).toEqual({ pauseUntil: null, halve: true, disable: false })
-  })
-
-  test('pauses for as long as the receiver asks', () => {
-    expect(decideLane(answer(429, { 'retry-after': '7' }), now)).toMatchObject({ pauseUntil: now + 7000 })
-  })
-
-  test.each([answer(410), answer(200, { 'webhook-delivery': 'disable' })])('is disabled by %o', (outcome) => {
-    expect(decideLane(outcome, now)).toMatchObject({ disable: true })
+  test.each([answer(429), answer(502), answer(503), answer(504)])('%o asks for half as many at once', (outcome) => {
+    expect(learned(outcome)).toMatchObject({ halve: true, answered: true })
   })
 })
 
