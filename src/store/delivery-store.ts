@@ -1,17 +1,9 @@
-import type { DeadReason, Decision, Delivery, DeliveryStatus, ErrorClass, LaneEffect } from '../core/delivery.ts'
+import type { DeadReason, Decision, Delivery, DeliveryStatus, ErrorClass } from '../core/delivery.ts'
 import type { JsonText } from '../core/job.ts'
+import type { LaneResult } from '../core/lane.ts'
+import type { Endpoint } from './endpoint-store.ts'
 import type { Page } from './job-store.ts'
-
-export type EndpointKind = 'implied' | 'registered'
-
-export interface Lane {
-  id: string
-  tenantId: string
-  concurrency: number
-  maxConcurrency: number
-  pausedUntil: number | null
-  disabledAt: number | null
-}
+import type { Notices } from './notices.ts'
 
 export interface ClaimedDelivery extends Delivery {
   body: string
@@ -25,14 +17,18 @@ export interface LaneClaimRequest {
   limit: number
   /** How long the claim lasts, in ms. */
   leaseMs: number
+  /** Nothing is claimed on lanes of these. */
+  exceptTenants: ReadonlySet<string>
 }
 
 export interface LaneClaim {
   /** Null when the endpoint is gone. */
-  lane: Lane | null
+  lane: Endpoint | null
   deliveries: ClaimedDelivery[]
   /** More is due than was claimed: come back when a place is free. */
   more: boolean
+  /** When the lane's rate has room again; null when that is not what it waits for. */
+  roomAt: number | null
 }
 
 export type AttemptOutcome = 'delivered' | 'failed' | 'lost'
@@ -66,9 +62,9 @@ export interface AttemptRecord {
   /** The id of the dead letter, should the decision be `dead`. */
   deadLetterId: string
   fingerprint: string
-  lane: LaneEffect | null
-  /** The lane's attempts have all succeeded lately: let it have twice as many at once. */
-  growLane: boolean
+  /** What the lane learns of it; null when it stays as it is (see `changesLane`). */
+  lane: LaneResult | null
+  notices: Notices
 }
 
 export interface DeadLetter {
@@ -106,8 +102,27 @@ export interface DeadLetterFilter {
   endpointId?: string | undefined
   reason?: DeadReason | undefined
   fingerprint?: string | undefined
+  /** When they died. */
   after?: number | undefined
   before?: number | undefined
+  /** False: only those that were not replayed yet. */
+  replayed?: false | undefined
+}
+
+/** Dead letters that are alike: those of one endpoint with one fingerprint and reason. */
+export interface DeadLetterGroup {
+  fingerprint: string
+  endpointId: string
+  tenantId: string
+  reason: DeadReason
+  count: number
+  firstDiedAt: number
+  lastDiedAt: number
+  /** The newest of them. */
+  deadLetterId: string
+  deliveryId: string
+  lastStatus: number | null
+  errorClass: ErrorClass | null
 }
 
 /** `held` is computed: pending, and the endpoint disabled. */
@@ -142,11 +157,32 @@ export type Replayed =
   | { kind: 'not_found' }
   | { kind: 'pending' }
   | { kind: 'endpoint_disabled' }
+  | { kind: 'endpoint_deleted' }
   /** The event's bytes were erased. */
   | { kind: 'payload_expired' }
 
+export interface BurialRequest {
+  now: number
+  limit: number
+  /** The ids of the dead letters. */
+  newId: () => string
+  notices: Notices
+}
+
+export interface ExpiryRequest extends BurialRequest {
+  heldBefore: number
+  enabledAfter: number
+}
+
+export interface BacklogRequest {
+  now: number
+  /** A lane has a backlog when something on it became due before this. */
+  dueBefore: number
+  notices: Notices
+}
+
 export interface DeliveryStore {
-  /** Endpoints with a due delivery that are neither disabled nor paused. */
+  /** Endpoints with a due delivery that are neither disabled nor paused, nor wait for a probe. */
   dueLanes(now: number): Promise<string[]>
   /** Takes as many due deliveries of one lane as the lane may have in flight, oldest due first, and numbers their attempts. None for a worker that was struck off. */
   claim(request: LaneClaimRequest): Promise<LaneClaim>
@@ -167,6 +203,17 @@ export interface DeliveryStore {
   deadLetter(id: string): Promise<DeadLetter | null>
   /** Newest first. */
   deadLetters(filter: DeadLetterFilter, page: Page): Promise<DeadLetter[]>
+  /** The largest first. */
+  deadLetterGroups(filter: DeadLetterFilter, limit: number): Promise<DeadLetterGroup[]>
+  /**
+   * Gives up deliveries that have waited past their `expires_at`, and those held since before `heldBefore`.
+   * An endpoint that was enabled after `enabledAfter` has all its time again. Returns how many.
+   */
+  expire(request: ExpiryRequest): Promise<number>
+  /** Tells the tenants of lanes that have a backlog, once until that is over. Held deliveries are none. Returns how many. */
+  tellBacklogs(request: BacklogRequest): Promise<number>
+  /** Gives up what waits for endpoints that were deleted, and removes those nothing waits for. Returns how many. */
+  buryDeleted(request: BurialRequest): Promise<number>
   /** Removes deliveries that ended before, with attempts, dead letters, and events nobody else has. Returns how many. */
   purge(finishedBefore: number, limit: number): Promise<number>
   /** Sends a delivered or dead delivery again: same event, same endpoint, fresh budget, history kept. */

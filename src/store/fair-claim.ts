@@ -11,15 +11,16 @@ export interface Candidate {
 
 /**
  * Chooses among the first ready jobs of each tenant and type: one of each tenant in turn, beginning behind
- * `afterTenant`; within a tenant by priority, due time, arrival; never more of a type than has room.
+ * `afterTenant`; within a tenant by priority, due time, arrival; never more of a type than has room. Who has a run
+ * already leaves what is reserved to those who have none.
  */
 export function chooseFairly(candidates: readonly Candidate[], request: JobClaimRequest): string[] {
-  const room = new Map(request.types)
   const queues = tenantQueues(candidates, request.afterTenant)
+  const places = new Places(request)
   const chosen: string[] = []
   while (chosen.length < request.limit && queues.length > 0) {
     for (let i = 0; i < queues.length && chosen.length < request.limit; ) {
-      const next = takeNext(queues[i] as Candidate[], room)
+      const next = takeNext(queues[i] as Candidate[], places)
       if (next === null) queues.splice(i, 1)
       else {
         chosen.push(next)
@@ -30,14 +31,40 @@ export function chooseFairly(candidates: readonly Candidate[], request: JobClaim
   return chosen
 }
 
-function takeNext(queue: Candidate[], room: Map<string, number>): string | null {
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const left = room.get(next.type) ?? 0
-    if (left > 0) {
-      room.set(next.type, left - 1)
-      return next.id
-    }
+/** The places that are left while jobs are being chosen. */
+class Places {
+  readonly #request: JobClaimRequest
+  readonly #byType: Map<string, number>
+  readonly #busy: Set<string>
+  #left: number
+
+  constructor(request: JobClaimRequest) {
+    this.#request = request
+    this.#byType = new Map(request.types)
+    this.#busy = new Set(request.busyTenants)
+    this.#left = request.limit
   }
+
+  take({ type, tenantId }: Candidate): boolean {
+    const ofType = this.#byType.get(type) ?? 0
+    const busy = this.#busy.has(tenantId)
+    const reserved = busy ? this.#request.reserved : 0
+    const reservedOfType = busy ? (this.#request.reservedByType.get(type) ?? 0) : 0
+    if (this.#left <= reserved || ofType <= reservedOfType) return false
+    this.#left -= 1
+    this.#byType.set(type, ofType - 1)
+    this.#busy.add(tenantId)
+    return true
+  }
+}
+
+/** How many tenants have to be looked at to be sure of a job for each place: those with runs may get none of them. */
+export function tenantsToAsk({ limit, busyTenants }: JobClaimRequest): number {
+  return limit + busyTenants.size
+}
+
+function takeNext(queue: Candidate[], places: Places): string | null {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) if (places.take(next)) return next.id
   return null
 }
 

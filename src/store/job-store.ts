@@ -10,6 +10,7 @@ export type NewJob = Pick<
   | 'payload'
   | 'metadata'
   | 'callbackUrl'
+  | 'endpointId'
   | 'callbackEvents'
   | 'traceparent'
   | 'createdAt'
@@ -19,7 +20,7 @@ export type NewJob = Pick<
   | 'maxAttempts'
   | 'resultTtlMs'
 > & {
-  /** The implied endpoint of the callback: made when it is not there yet. Null without a callback URL. */
+  /** The implied endpoint of the callback: made when it is not there yet. Null with a registered one, or without a callback. */
   callback: { origin: string; newEndpointId: string } | null
 }
 
@@ -94,6 +95,11 @@ export interface JobClaimRequest {
   types: ReadonlyMap<string, number>
   /** The tenant that was served last: the round goes on behind it. */
   afterTenant: string | null
+  /** Of the free places, the last ones of all and of each type are for tenants that have no run in the process. */
+  reserved: number
+  reservedByType: ReadonlyMap<string, number>
+  /** Tenants that have one. */
+  busyTenants: ReadonlySet<string>
 }
 
 export interface JobFilter {

@@ -1,14 +1,15 @@
 import type { Delivery } from '../core/delivery.ts'
 import type { Job } from '../core/job.ts'
-import { DEFAULT_MAX_CONCURRENCY, INITIAL_CONCURRENCY } from '../core/lane.ts'
-import type { EndpointKind, NewCallback, NewJob } from './store.ts'
+import { newLane } from '../core/lane.ts'
+import type { Endpoint, EventRow, NewCallback, NewJob } from './store.ts'
 
 // How rows begin, the same in every database.
 
-export function newJobRow({ callback: _, ...job }: NewJob, endpointId: string | null): Job {
+/** @param impliedId The implied endpoint of its callback URL */
+export function newJobRow({ callback: _, ...job }: NewJob, impliedId: string | null): Job {
   return {
     ...job,
-    endpointId,
+    endpointId: job.endpointId ?? impliedId,
     status: 'pending',
     queue: job.runAt > job.createdAt ? 'scheduled' : 'ready',
     callbackDeliveryId: null,
@@ -37,28 +38,49 @@ export function filesNamedIn(payload: string): string[] {
   return [...payload.matchAll(/"file_id":"(file_[0-9a-f]{32})"/g)].map(([, id]) => id as string)
 }
 
-/** The endpoint of callbacks to one origin. */
-export function impliedEndpointRow(job: NewJob, callback: NonNullable<NewJob['callback']>) {
+/** An endpoint's row with nothing set but where it begins. */
+export function newEndpointRow(
+  endpoint: Pick<Endpoint, 'id' | 'tenantId' | 'kind' | 'createdAt'> & Partial<Endpoint>,
+): Endpoint {
   return {
-    id: callback.newEndpointId,
-    tenantId: job.tenantId,
-    kind: 'implied' satisfies EndpointKind,
-    origin: callback.origin,
-    concurrency: INITIAL_CONCURRENCY,
-    maxConcurrency: DEFAULT_MAX_CONCURRENCY,
-    pausedUntil: null,
-    disabledAt: null,
-    createdAt: job.createdAt,
+    ...newLane(),
+    origin: null,
+    url: null,
+    description: null,
+    eventTypes: '[]',
+    headers: null,
+    metadata: null,
+    ordering: 'none',
+    retrySchedule: null,
+    signingSecret: null,
+    ed25519: 0,
+    oldSecrets: '[]',
+    disabledReason: null,
+    enabledAt: null,
+    deletedAt: null,
+    backlogToldAt: null,
+    updatedAt: null,
+    ...endpoint,
   }
 }
 
+/** The endpoint of callbacks to one origin. */
+export function impliedEndpointRow(
+  job: NewJob,
+  { newEndpointId: id, origin }: NonNullable<NewJob['callback']>,
+): Endpoint {
+  return newEndpointRow({ id, tenantId: job.tenantId, kind: 'implied', origin, createdAt: job.createdAt })
+}
+
 /** The event that tells of a job. */
-export function callbackEventRow(job: Job, callback: NewCallback) {
+export function callbackEventRow(job: Job, callback: NewCallback): EventRow {
   return {
     id: callback.eventId,
     tenantId: job.tenantId,
     type: callback.type,
     jobId: job.id,
+    key: null,
+    fanOut: 1,
     body: callback.body,
     traceparent: job.traceparent,
     createdAt: callback.createdAt,
@@ -66,17 +88,30 @@ export function callbackEventRow(job: Job, callback: NewCallback) {
 }
 
 /** … and its delivery, due at once. */
-export function callbackDeliveryRow(job: Job, callback: NewCallback): Delivery {
-  return {
-    id: callback.deliveryId,
-    tenantId: job.tenantId,
+export function callbackDeliveryRow(job: Job, { deliveryId, expiresAt, ...callback }: NewCallback): Delivery {
+  const event = { id: callback.eventId, tenantId: job.tenantId, jobId: job.id, ...callback }
+  return newDeliveryRow(event, {
+    id: deliveryId,
+    expiresAt,
     endpointId: job.endpointId as string,
-    eventId: callback.eventId,
-    eventType: callback.type,
-    jobId: job.id,
     url: job.callbackUrl as string,
+  })
+}
+
+/** A delivery of an event, due at once. */
+export function newDeliveryRow(
+  event: Pick<EventRow, 'id' | 'tenantId' | 'type' | 'jobId' | 'createdAt'>,
+  delivery: Pick<Delivery, 'id' | 'endpointId' | 'url' | 'expiresAt'> & Partial<Delivery>,
+): Delivery {
+  return {
+    tenantId: event.tenantId,
+    eventId: event.id,
+    eventType: event.type,
+    jobId: event.jobId,
     status: 'pending',
-    dueAt: callback.createdAt,
+    orderKey: null,
+    orderSeq: null,
+    dueAt: event.createdAt,
     attempts: 0,
     claimNo: 0,
     workerId: null,
@@ -86,8 +121,8 @@ export function callbackDeliveryRow(job: Job, callback: NewCallback): Delivery {
     lastStatus: null,
     lastErrorClass: null,
     lastError: null,
-    createdAt: callback.createdAt,
-    expiresAt: callback.expiresAt,
+    createdAt: event.createdAt,
     finishedAt: null,
+    ...delivery,
   }
 }

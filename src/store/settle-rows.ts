@@ -64,3 +64,39 @@ export function lostAttemptRow(delivery: Delivery, now: number): Attempt {
     nextAttemptAt: now,
   }
 }
+
+/** Why a delivery ends without another attempt. */
+export type GiveUpReason = 'expired' | 'endpoint_deleted'
+
+const GIVEN_UP: Record<GiveUpReason, string> = {
+  expired: 'It waited for its lane until its time was over.',
+  endpoint_deleted: 'The endpoint was deleted while it waited.',
+}
+
+/** The dead letter of a delivery that is given up without another attempt, with the error to be shown. */
+export function givenUpRow(
+  delivery: Delivery,
+  reason: GiveUpReason,
+  now: number,
+  id: string,
+  attempts: { first: number | null; last: number | null } | undefined,
+): DeadLetter & { error: string } {
+  return {
+    id,
+    tenantId: delivery.tenantId,
+    deliveryId: delivery.id,
+    eventId: delivery.eventId,
+    endpointId: delivery.endpointId,
+    reason,
+    lastStatus: delivery.lastStatus,
+    errorClass: delivery.lastErrorClass ?? reason,
+    fingerprint: reason,
+    attempts: delivery.attempts,
+    firstAttemptAt: attempts?.first ?? null,
+    lastAttemptAt: attempts?.last ?? null,
+    diedAt: now,
+    replayedAt: null,
+    replayedBy: null,
+    error: delivery.lastError ?? GIVEN_UP[reason],
+  }
+}

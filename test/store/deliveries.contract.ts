@@ -1,7 +1,19 @@
 import { expect, test } from 'vitest'
 import { INITIAL_CONCURRENCY } from '../../src/core/lane.ts'
 import type { ClaimedDelivery } from '../../src/store/store.ts'
-import { attempt, callback, completed, died, newJob, OTHER, record, TENANT, WORKER } from './fixtures.ts'
+import {
+  attempt,
+  callback,
+  completed,
+  died,
+  learned,
+  newJob,
+  OTHER,
+  record,
+  TENANT,
+  unreserved,
+  WORKER,
+} from './fixtures.ts'
 import type { Subject } from './jobs.contract.ts'
 
 const LEASE_MS = 25_000
@@ -16,7 +28,14 @@ export function deliveriesContract(subject: Subject): void {
     let endpointId = ''
     for (let i = 0; i < count; i++) {
       await store.jobs.accept(newJob(clock, { tenantId, callback: lane }), null)
-      const request = { workerId: WORKER, now: clock.now(), limit: 1, types: new Map([['echo', 1]]), afterTenant: null }
+      const request = {
+        workerId: WORKER,
+        now: clock.now(),
+        limit: 1,
+        types: new Map([['echo', 1]]),
+        afterTenant: null,
+        ...unreserved,
+      }
       for (const run of await store.jobs.claim(request)) {
         const job = await store.jobs.finish(run, completed(clock, { callback: callback(clock, `{"n":${i}}`) }))
         endpointId = job?.endpointId ?? ''
@@ -26,7 +45,14 @@ export function deliveriesContract(subject: Subject): void {
   }
   const claim = (laneId: string, limit = 100, workerId = WORKER) => {
     const { store, clock } = subject()
-    return store.deliveries.claim({ laneId, workerId, now: clock.now(), limit, leaseMs: LEASE_MS })
+    return store.deliveries.claim({
+      laneId,
+      workerId,
+      now: clock.now(),
+      limit,
+      leaseMs: LEASE_MS,
+      exceptTenants: new Set(),
+    })
   }
   const claimOne = async (laneId: string): Promise<ClaimedDelivery> => {
     const [delivery] = (await claim(laneId, 1)).deliveries
@@ -220,10 +246,10 @@ export function deliveriesContract(subject: Subject): void {
   test('a lane grows when it earned it and shrinks when the receiver is overloaded', async () => {
     const { store, clock } = subject()
     const lane = await finishJobs(40)
-    await store.deliveries.record(record(clock, await claimOne(lane), { growLane: true }))
+    await store.deliveries.record(record(clock, await claimOne(lane), { lane: learned(clock, { grow: true }) }))
     const grown = await claim(lane)
     expect(grown.deliveries).toHaveLength(2 * INITIAL_CONCURRENCY)
-    const halve = { pauseUntil: null, halve: true, disable: false }
+    const halve = learned(clock, { success: false, halve: true })
     const [first] = grown.deliveries
     await store.deliveries.record(record(clock, first as ClaimedDelivery, { ...died, lane: halve }))
     expect((await claim(lane)).lane).toMatchObject({ concurrency: INITIAL_CONCURRENCY })
@@ -232,7 +258,7 @@ export function deliveriesContract(subject: Subject): void {
   test('a paused lane is left alone until its time', async () => {
     const { store, clock } = subject()
     const lane = await finishJobs(2)
-    const pause = { pauseUntil: clock.now() + 3000, halve: false, disable: false }
+    const pause = learned(clock, { success: false, pauseUntil: clock.now() + 3000 })
     await store.deliveries.record(record(clock, await claimOne(lane), { ...died, lane: pause }))
     expect(await store.deliveries.dueLanes(clock.now())).toEqual([])
     expect(await claim(lane)).toMatchObject({ deliveries: [], more: true })

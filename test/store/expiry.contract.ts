@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Job } from '../../src/core/job.ts'
 import type { ClaimedDelivery, NewJob } from '../../src/store/store.ts'
-import { callback, completed, newJob, record, TENANT, WORKER } from './fixtures.ts'
+import { callback, completed, newJob, record, TENANT, unreserved, WORKER } from './fixtures.ts'
 import type { Subject } from './jobs.contract.ts'
 
 const TTL_MS = 60_000
@@ -12,14 +12,21 @@ export function expiryContract(subject: Subject): void {
     const { store, clock } = subject()
     await store.jobs.accept(newJob(clock, changes), { key: clock.newId('key'), fingerprint: 'f' })
     const types = new Map([['echo', 1]])
-    const request = { workerId: WORKER, now: clock.now(), limit: 1, types, afterTenant: null }
+    const request = { workerId: WORKER, now: clock.now(), limit: 1, types, afterTenant: null, ...unreserved }
     const [run] = await store.jobs.claim(request)
     return (await store.jobs.finish(run as Job, completed(clock, { expiryDueAt: clock.now() + TTL_MS }))) as Job
   }
   const deliver = async (): Promise<ClaimedDelivery> => {
     const { store, clock } = subject()
     const [laneId = ''] = await store.deliveries.dueLanes(clock.now())
-    const request = { laneId, workerId: WORKER, now: clock.now(), limit: 1, leaseMs: 25_000 }
+    const request = {
+      laneId,
+      workerId: WORKER,
+      now: clock.now(),
+      limit: 1,
+      leaseMs: 25_000,
+      exceptTenants: new Set<string>(),
+    }
     const [delivery] = (await store.deliveries.claim(request)).deliveries
     await store.deliveries.record(record(clock, delivery as ClaimedDelivery))
     return delivery as ClaimedDelivery
@@ -111,7 +118,14 @@ export function expiryContract(subject: Subject): void {
     for (let i = 0; i < 20; i++) {
       const { id } = await finishOne()
       const [laneId = ''] = await store.deliveries.dueLanes(clock.now())
-      const request = { laneId, workerId: WORKER, now: clock.now(), limit: 1, leaseMs: 25_000 }
+      const request = {
+        laneId,
+        workerId: WORKER,
+        now: clock.now(),
+        limit: 1,
+        leaseMs: 25_000,
+        exceptTenants: new Set<string>(),
+      }
       const [delivery] = (await store.deliveries.claim(request)).deliveries
       const ended = store.deliveries.record(record(clock, delivery as ClaimedDelivery))
       expect(await Promise.all([ended, store.jobs.erase(TENANT, id)])).toEqual([true, []])

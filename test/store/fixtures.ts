@@ -1,3 +1,5 @@
+import type { LaneResult } from '../../src/core/lane.ts'
+import type { Notices } from '../../src/store/notices.ts'
 import type { Attempt, AttemptRecord, ClaimedDelivery, JobFinish, NewCallback, NewJob } from '../../src/store/store.ts'
 import type { FakeClock } from '../support/clock.ts'
 
@@ -15,6 +17,7 @@ export function newJob(clock: FakeClock, changes: Partial<NewJob> = {}): NewJob 
     payload: '{}',
     metadata: null,
     callbackUrl: 'http://receiver.example/hook',
+    endpointId: null,
     callbackEvents: 'job.completed',
     callback: { origin: 'http://receiver.example', newEndpointId: clock.newId('ep') },
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
@@ -92,9 +95,21 @@ export function record(
     deadLetterId: clock.newId('dead'),
     fingerprint: 'http_500',
     lane: null,
-    growLane: false,
+    notices: silent,
     ...changes,
   }
+}
+
+/** No places are kept for anybody. */
+export const unreserved = { reserved: 0, reservedByType: new Map<string, number>(), busyTenants: new Set<string>() }
+
+/** Tells nobody of anything. */
+export const silent: Notices = { ofLane: () => [], ofDeath: () => [], ofBacklog: () => [] }
+
+/** What a lane learns of a success, unless told otherwise. */
+export function learned(clock: FakeClock, changes: Partial<LaneResult> = {}): LaneResult {
+  const nothing = { pauseUntil: null, halve: false, disable: null, grow: false }
+  return { success: true, answered: true, ...nothing, claimedAt: clock.now(), ...changes }
 }
 
 export const died = {

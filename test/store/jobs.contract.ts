@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Job } from '../../src/core/job.ts'
 import type { NewKey, Store } from '../../src/store/store.ts'
 import type { FakeClock } from '../support/clock.ts'
-import { callback, completed, newJob, OTHER, TENANT, WORKER } from './fixtures.ts'
+import { callback, completed, newJob, OTHER, TENANT, unreserved, WORKER } from './fixtures.ts'
 
 export type Subject = () => { store: Store; clock: FakeClock }
 
@@ -19,7 +19,7 @@ export function jobsContract(subject: Subject): void {
   }
   const claim = (limit = 100, types: ReadonlyMap<string, number> = echo, afterTenant: string | null = null) => {
     const { store, clock } = subject()
-    return store.jobs.claim({ workerId: WORKER, now: clock.now(), limit, types, afterTenant })
+    return store.jobs.claim({ workerId: WORKER, now: clock.now(), limit, types, afterTenant, ...unreserved })
   }
   const claimOne = async (): Promise<Job> => {
     const [job] = await claim(1)
@@ -124,6 +124,17 @@ export function jobsContract(subject: Subject): void {
       ['echo', 1],
     ])
     expect((await claim(1, types)).map(({ id }) => id)).toEqual([other.id])
+  })
+
+  test('a kept place goes to a tenant without runs, however many others stand before it', async () => {
+    const { store, clock } = subject()
+    await accept({ tenantId: OTHER })
+    await accept({ tenantId: TENANT })
+    const [busy, idle] = [TENANT, OTHER].sort()
+    const request = { workerId: WORKER, now: clock.now(), limit: 1, types: echo, afterTenant: null, ...unreserved }
+    const kept = { ...request, reserved: 1, busyTenants: new Set([String(busy)]) }
+    expect((await store.jobs.claim(kept)).map(({ tenantId }) => tenantId)).toEqual([idle])
+    expect(await store.jobs.claim({ ...kept, busyTenants: new Set([TENANT, OTHER]) })).toEqual([])
   })
 
   test('no more of a type is taken than has places, and no type that is not named', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ClaimedDelivery, ReplayRequest } from '../../src/store/store.ts'
-import { completed, died, newJob, OTHER, record, TENANT, WORKER } from './fixtures.ts'
+import { addDeadLetters, addEndpoint } from '../support/dead-letters.ts'
+import { completed, died, newJob, OTHER, record, silent, TENANT, unreserved, WORKER } from './fixtures.ts'
 import type { Subject } from './jobs.contract.ts'
 
 const all = { limit: 50, before: null }
@@ -10,14 +11,21 @@ export function replayContract(subject: Subject): void {
   const claim = async (): Promise<ClaimedDelivery | undefined> => {
     const { store, clock } = subject()
     const [laneId] = await store.deliveries.dueLanes(clock.now())
-    const request = { laneId: laneId ?? '', workerId: WORKER, now: clock.now(), limit: 1, leaseMs: 25_000 }
+    const request = {
+      laneId: laneId ?? '',
+      workerId: WORKER,
+      now: clock.now(),
+      limit: 1,
+      leaseMs: 25_000,
+      exceptTenants: new Set<string>(),
+    }
     return (await store.deliveries.claim(request)).deliveries[0]
   }
   const pendingDelivery = async (): Promise<string> => {
     const { store, clock } = subject()
     await store.jobs.accept(newJob(clock), null)
     const types = new Map([['echo', 1]])
-    const request = { workerId: WORKER, now: clock.now(), limit: 1, types, afterTenant: null }
+    const request = { workerId: WORKER, now: clock.now(), limit: 1, types, afterTenant: null, ...unreserved }
     const [run] = await store.jobs.claim(request)
     const job = run && (await store.jobs.finish(run, completed(clock)))
     return job?.callbackDeliveryId ?? ''
@@ -93,5 +101,40 @@ export function replayContract(subject: Subject): void {
     expect(await store.deliveries.replay(request(dead.id, { tenantId: OTHER }))).toEqual({ kind: 'not_found' })
     expect(await store.deliveries.replay(request('dlv_none'))).toEqual({ kind: 'not_found' })
     expect(await store.deliveries.get(TENANT, dead.id)).toMatchObject({ status: 'dead' })
+  })
+
+  test('one that waits behind another of its key may not be replayed: it is going to be sent', async () => {
+    const { store, clock } = subject()
+    await addEndpoint(store, clock, TENANT, 'http://receiver.example/', { ordering: 'fifo' })
+    const ids: string[] = []
+    for (let n = 0; n < 2; n++) {
+      const event = { id: clock.newId('evt'), tenantId: TENANT, type: 'order.paid', jobId: null, key: 'k' }
+      const rest = {
+        body: '{}',
+        traceparent: newJob(clock).traceparent,
+        createdAt: clock.now(),
+        expiresAt: clock.now() + 1000,
+      }
+      const newDeliveryId = () => {
+        ids.push(clock.newId('dlv'))
+        return ids.at(-1) as string
+      }
+      await store.events.accept({ ...event, ...rest, newDeliveryId }, null)
+    }
+    expect(await store.deliveries.get(TENANT, ids[1] ?? '')).toMatchObject({ status: 'waiting' })
+    expect(await store.deliveries.replay(request(ids[1] ?? ''))).toEqual({ kind: 'pending' })
+  })
+
+  test('nothing is sent again to an endpoint that was deleted, however long ago', async () => {
+    const { store, clock } = subject()
+    const lane = await addEndpoint(store, clock, TENANT, 'http://receiver.example/')
+    await addDeadLetters(store, clock, TENANT, 1)
+    const [letter] = await store.deliveries.deadLetters({}, all)
+    const asked = request(letter?.deliveryId ?? '', { enable: true })
+    await store.endpoints.remove(TENANT, lane, clock.now())
+    expect(await store.deliveries.replay(asked)).toEqual({ kind: 'endpoint_deleted' })
+    const burial = { now: clock.now(), limit: 10, newId: () => clock.newId('dead'), notices: silent }
+    await store.deliveries.buryDeleted(burial)
+    expect(await store.deliveries.replay(asked)).toEqual({ kind: 'endpoint_deleted' })
   })
 }

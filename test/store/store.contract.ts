@@ -1,11 +1,15 @@
 import { afterEach, beforeEach, describe } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 import { type FakeClock, fakeClock } from '../support/clock.ts'
+import { bulkReplayContract } from './bulk-replay.contract.ts'
 import { deliveriesContract } from './deliveries.contract.ts'
+import { endpointsContract } from './endpoints.contract.ts'
+import { eventsContract } from './events.contract.ts'
 import { expiryContract } from './expiry.contract.ts'
 import { WORKER } from './fixtures.ts'
 import { jobsContract } from './jobs.contract.ts'
 import { replayContract } from './replay.contract.ts'
+import { statsContract } from './stats.contract.ts'
 import { tenantsContract } from './tenants.contract.ts'
 import { workersContract } from './workers.contract.ts'
 
@@ -31,7 +35,11 @@ export function storeContract(open: (clock: FakeClock) => Promise<OpenedStore>):
   describe('jobs', () => jobsContract(subject))
   describe('deliveries', () => deliveriesContract(subject))
   describe('replay', () => replayContract(subject))
+  describe('bulk replay', () => bulkReplayContract(subject))
+  describe('endpoints', () => endpointsContract(subject))
+  describe('events', () => eventsContract(subject))
   describe('expiry', () => expiryContract(subject))
   describe('tenants, keys and files', () => tenantsContract(subject))
   describe('workers', () => workersContract(subject))
+  describe('statistics', () => statsContract(subject))
 }

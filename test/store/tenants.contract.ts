@@ -13,11 +13,35 @@ export function tenantsContract(subject: Subject): void {
 
   test('a tenant of the same name gets the new signing secret and keeps its id', async () => {
     const { store } = subject()
-    const tenant = { id: TENANT, name: 'default', signingSecret: 'one', createdAt: 1 }
+    const tenant = {
+      id: TENANT,
+      name: 'default',
+      signingSecret: 'one',
+      signingKey: null,
+      publicKey: null,
+      createdAt: 1,
+    }
     await store.tenants.saveTenant(tenant)
     await store.tenants.saveTenant({ ...tenant, id: OTHER, signingSecret: 'two' })
     expect(await store.tenants.findTenantByName('default')).toEqual({ ...tenant, signingSecret: 'two' })
     expect(await store.tenants.findTenant(OTHER)).toBeNull()
+  })
+
+  test('a tenant gets one Ed25519 key, however many are made for it at once, and keeps it', async () => {
+    const { store } = subject()
+    const none = { signingKey: null, publicKey: null, createdAt: 1 }
+    const tenant = { id: TENANT, name: 'default', signingSecret: 'one', ...none }
+    await store.tenants.saveTenant(tenant)
+    await store.tenants.saveTenant({ id: OTHER, name: 'other', signingSecret: 'two', ...none })
+    expect(await store.tenants.publicKeys()).toEqual([])
+    const made = ['a', 'b', 'c'].map((n) => ({ signingKey: `sealed ${n}`, publicKey: `whpk_${n}` }))
+    const given = await Promise.all(made.map((key) => store.tenants.giveSigningKey(TENANT, key)))
+    expect(made).toContainEqual({ signingKey: given[0]?.signingKey, publicKey: given[0]?.publicKey })
+    for (const tenant of given) expect(tenant).toEqual(given[0])
+    await store.tenants.saveTenant({ ...tenant, signingSecret: 'three' })
+    expect(await store.tenants.findTenant(TENANT)).toEqual({ ...given[0], signingSecret: 'three' })
+    expect(await store.tenants.publicKeys()).toEqual([{ tenantId: TENANT, publicKey: given[0]?.publicKey }])
+    expect(await store.tenants.giveSigningKey('ten_none', made[0] as (typeof made)[0])).toBeNull()
   })
 
   test('a key that takes the place of another ends it, and only it', async () => {

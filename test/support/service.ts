@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../../src/clock.ts'
 import { readConfig } from '../../src/config.ts'
 import { createLog } from '../../src/log.ts'
 import { type Service, startService } from '../../src/service.ts'
@@ -29,7 +30,7 @@ export type JobBody = Record<string, unknown> & { id: string; status: string }
 
 export type Environment = Record<string, string | undefined>
 
-export async function startTestService(env: Environment = {}, folder?: string): Promise<TestService> {
+export async function startTestService(env: Environment = {}, folder?: string, clock?: Clock): Promise<TestService> {
   const own = folder ?? (await mkdtemp(join(tmpdir(), 'posthorn-test-')))
   const database = await databaseOf(own)
   const { config, secrets } = readConfig({
@@ -46,7 +47,7 @@ export async function startTestService(env: Environment = {}, folder?: string): 
     ...env,
   })
   const log = createLog(config.logLevel, false)
-  const service = await startService({ config, secrets, log, showFirstRun: () => {} })
+  const service = await startService({ config, secrets, log, showFirstRun: () => {}, ...(clock && { clock }) })
   // Every answer that a test gets is compared with what the OpenAPI document says of it.
   const local = `http://127.0.0.1:${service.port}`
   const document = config.roles.has('api') ? await (await fetch(`${local}/openapi.json`)).json() : { paths: {} }

@@ -9,6 +9,7 @@ import { businessEvents } from '../../src/events.ts'
 import { createLog } from '../../src/log.ts'
 import { createSealer, hashApiKey, keyFile } from '../../src/secrets.ts'
 import { databaseOf } from './engine.ts'
+import type { Environment } from './service.ts'
 
 export const OTHER_KEY = 'test-other-key-0123456789abcdefghijk'
 export const OTHER_SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'
@@ -16,7 +17,13 @@ export const OTHER_SECRET = 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD'
 /** A folder with a database in which a second tenant has a key, for a service to be started on. */
 export async function folderWithOtherTenant(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-test-'))
-  const { config, secrets } = readConfig((await databaseOf(folder)).env)
+  await addOtherTenant((await databaseOf(folder)).env, folder)
+  return folder
+}
+
+/** @param folder Where the key for secrets is, if the environment has none */
+export async function addOtherTenant(env: Environment, folder = ''): Promise<void> {
+  const { config, secrets } = readConfig(env)
   const clock = systemClock()
   const id = clock.newId('ten')
   const createdAt = clock.now()
@@ -27,7 +34,7 @@ export async function folderWithOtherTenant(): Promise<string> {
   await using stack = new AsyncDisposableStack()
   const events = businessEvents(createLog('silent', false))
   const { store } = await openBackend({ config, events, clock, types: [] }, stack)
-  await store.tenants.saveTenant({ id, name: 'other', signingSecret, createdAt })
+  await store.tenants.saveTenant({ id, name: 'other', signingSecret, signingKey: null, publicKey: null, createdAt })
   await store.tenants.replaceKey({
     id: clock.newId('key'),
     tenantId: id,
@@ -39,5 +46,4 @@ export async function folderWithOtherTenant(): Promise<string> {
     createdAt,
     revokedAt: null,
   })
-  return folder
 }

@@ -14,7 +14,7 @@ const findEndpoints = statement(
     JOIN endpoints e ON e.tenant_id = w.tenant_id AND e.origin = w.origin`,
 )
 // Who had no answer tells the same again: it is told once.
-const addEvents = statement(`${insertRows(events, ['seq'])} ON CONFLICT (id) DO NOTHING`)
+const addEvents = statement(`${insertRows(events, ['seq', 'xid'])} ON CONFLICT (id) DO NOTHING`)
 const addDeliveries = statement(`${insertRows(deliveries)} ON CONFLICT (id) DO NOTHING`)
 
 /** Bounds the memory for endpoints that are known to be there. */

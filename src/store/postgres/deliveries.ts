@@ -1,8 +1,11 @@
 import type { Attempt, DeadLetter, DeliveryStore } from '../store.ts'
+import { backlogTeller } from './backlogs.ts'
 import type { Database } from './database.ts'
+import { deadLetterLists } from './dead-letters.ts'
 import { deliveryClaimer } from './delivery-claims.ts'
 import { deliveryLists } from './delivery-lists.ts'
 import { type DeliveryRow, SELECT_VIEW, view } from './delivery-view.ts'
+import { deliveryGiver } from './give-up.ts'
 import { deliveryPurger } from './purge-deliveries.ts'
 import { attemptRecorder } from './record-attempt.ts'
 import { replayer } from './replay.ts'
@@ -20,6 +23,9 @@ export function postgresDeliveries(db: Database): DeliveryStore {
   return {
     ...deliveryClaimer(db),
     ...deliveryLists(db),
+    ...deadLetterLists(db),
+    ...deliveryGiver(db),
+    tellBacklogs: backlogTeller(db),
     record: attemptRecorder(db),
     replay: replayer(db),
     purge: deliveryPurger(db),

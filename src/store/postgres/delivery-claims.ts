@@ -1,34 +1,32 @@
 import type { Delivery } from '../../core/delivery.ts'
-import { claimable } from '../../core/lane.ts'
+import { charged, claimable, rateRoomAt } from '../../core/lane.ts'
 import { lostAttemptRow } from '../settle-rows.ts'
-import type { ClaimedDelivery, DeliveryStore, Lane, LaneClaim, LaneClaimRequest } from '../store.ts'
+import type { ClaimedDelivery, DeliveryStore, Endpoint, LaneClaim, LaneClaimRequest } from '../store.ts'
 import { Batch } from './batch.ts'
 import type { Connection, Database } from './database.ts'
 import { insertRows, recordsOf, rowsOf, selectList } from './rows.ts'
-import { attempts, deliveries } from './schema.ts'
+import { attempts, deliveries, endpoints } from './schema.ts'
 import { statement } from './statement.ts'
+import { WAITING_LANES } from './waiting-lanes.ts'
 
 const UNCLAIMED = 'worker_id = NULL, claimed_at = NULL, claimed_until = NULL'
 
-// Leaps from endpoint to endpoint: two seeks each, however much waits there.
 const dueLanes = statement(
-  `WITH RECURSIVE lane(id) AS (
-      (SELECT endpoint_id FROM deliveries WHERE status = 'pending' ORDER BY endpoint_id LIMIT 1)
-      UNION ALL
-      SELECT (SELECT endpoint_id FROM deliveries WHERE status = 'pending' AND endpoint_id > lane.id
-          ORDER BY endpoint_id LIMIT 1) FROM lane WHERE lane.id IS NOT NULL)
+  `${WAITING_LANES}
     SELECT id FROM lane WHERE id IS NOT NULL
       AND (SELECT due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = lane.id
         ORDER BY due_at LIMIT 1) <= @now
       AND NOT EXISTS (SELECT 1 FROM endpoints e
-        WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now))`,
+        WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now OR e.probe_at > @now))`,
 )
 // The lanes' locks: one process at a time sees how much is in flight and adds to it. They do not conflict with the
 // locks of foreign keys, and are taken in order, so that two groups with the same lanes wait for each other.
 const lockLanes = statement(
-  `SELECT id, tenant_id AS "tenantId", concurrency, max_concurrency AS "maxConcurrency",
-    paused_until AS "pausedUntil", disabled_at AS "disabledAt" FROM endpoints WHERE id = ANY (@laneIds)
-    ORDER BY id FOR NO KEY UPDATE`,
+  `SELECT ${selectList(endpoints)} FROM endpoints WHERE id = ANY (@laneIds) ORDER BY id FOR NO KEY UPDATE`,
+)
+const setRates = statement(
+  `UPDATE endpoints SET rate_tat = r.tat FROM json_to_recordset(@rates) AS r (id text, tat float8)
+    WHERE endpoints.id = r.id`,
 )
 /** The worker's row is kept from being struck off while it claims. */
 const keepListed = statement('SELECT id FROM workers WHERE id = ANY (@workerIds) FOR KEY SHARE')
@@ -84,7 +82,7 @@ async function claimAll(tx: Connection, requests: readonly LaneClaimRequest[]): 
   // A lane that is asked for twice is claimed once; the other one finds out whether there is more.
   const first = new Map([...requests].reverse().map((request) => [request.laneId, request]))
   const laneIds = [...first.keys()]
-  const lanes = new Map((await tx.rows<Lane>(lockLanes({ laneIds }))).map((lane) => [lane.id, lane]))
+  const lanes = new Map((await tx.rows<Endpoint>(lockLanes({ laneIds }))).map((lane) => [lane.id, lane]))
   const places = await freePlaces(tx, [...first.values()], lanes)
   const ids = await dueOf(tx, [...first.values()], places)
   const claims = [...first.values()].flatMap(({ laneId, workerId, now, leaseMs }) =>
@@ -92,27 +90,50 @@ async function claimAll(tx: Connection, requests: readonly LaneClaimRequest[]): 
   )
   const rows = claims.length === 0 ? [] : await tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
   const taken = Map.groupBy(rows, (delivery) => delivery.endpointId)
-  return requests.map((request) => ({
-    lane: lanes.get(request.laneId) ?? null,
-    deliveries: first.get(request.laneId) === request ? (taken.get(request.laneId) ?? []) : [],
-    more: (ids.get(request.laneId)?.length ?? 0) > (places.get(request.laneId) ?? 0),
-  }))
+  const rates = await charge(tx, [...first.values()], lanes, taken)
+  return requests.map((request) => {
+    const { laneId, now } = request
+    const lane = lanes.get(laneId) ?? null
+    const more = (ids.get(laneId)?.length ?? 0) > (places.get(laneId) ?? 0)
+    return {
+      lane,
+      deliveries: first.get(laneId) === request ? (taken.get(laneId) ?? []) : [],
+      more,
+      roomAt: lane && more ? rateRoomAt({ ...lane, rateTat: rates.get(laneId) ?? lane.rateTat }, now) : null,
+    }
+  })
+}
+
+/** What was claimed counts for the rates of the lanes that have one. */
+async function charge(
+  tx: Connection,
+  requests: readonly LaneClaimRequest[],
+  lanes: ReadonlyMap<string, Endpoint>,
+  taken: ReadonlyMap<string, readonly ClaimedDelivery[]>,
+): Promise<Map<string, number>> {
+  const rates = requests.flatMap(({ laneId, now }): [string, number][] => {
+    const lane = lanes.get(laneId)
+    const tat = lane && charged(lane, taken.get(laneId)?.length ?? 0, now)
+    return tat == null || tat === lane?.rateTat ? [] : [[laneId, tat]]
+  })
+  if (rates.length > 0) await tx.changes(setRates({ rates: recordsOf(rates.map(([id, tat]) => ({ id, tat }))) }))
+  return new Map(rates)
 }
 
 /** How many deliveries each request may have. */
 async function freePlaces(
   tx: Connection,
   requests: readonly LaneClaimRequest[],
-  lanes: ReadonlyMap<string, Lane>,
+  lanes: ReadonlyMap<string, Endpoint>,
 ): Promise<Map<string, number>> {
   const workerIds = requests.map(({ workerId }) => workerId)
   const listed = new Set((await tx.rows<{ id: string }>(keepListed({ workerIds }))).map(({ id }) => id))
   const counts = await tx.rows<{ laneId: string; count: number }>(inFlight({ laneIds: [...lanes.keys()] }))
   const flying = new Map(counts.map(({ laneId, count }) => [laneId, count]))
   return new Map(
-    requests.map(({ laneId, workerId, limit, now }) => {
+    requests.map(({ laneId, workerId, limit, now, exceptTenants }) => {
       const lane = lanes.get(laneId)
-      const idle = lane === undefined || !listed.has(workerId)
+      const idle = lane === undefined || exceptTenants.has(lane.tenantId) || !listed.has(workerId)
       return [laneId, idle ? 0 : claimable(lane, flying.get(laneId) ?? 0, limit, now)]
     }),
   )

@@ -1,7 +1,7 @@
 import { and, desc, eq, exists, getTableColumns, gte, lt, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import type { DeadReason } from '../../core/delivery.ts'
-import type { DeadLetter, DeliveryFilter, DeliveryStore } from '../store.ts'
+import type { DeliveryFilter, DeliveryStore } from '../store.ts'
 import type { Database } from './database.ts'
 import { type DeliveryRow, view } from './delivery-view.ts'
 import { ifGiven } from './rows.ts'
@@ -9,7 +9,7 @@ import { deadLetters, deliveries, endpoints } from './schema.ts'
 
 const held = sql<boolean>`${deliveries.status} = 'pending' AND ${endpoints.disabledAt} IS NOT NULL`
 
-export function deliveryLists(db: Database): Pick<DeliveryStore, 'list' | 'deadLetters'> {
+export function deliveryLists(db: Database): Pick<DeliveryStore, 'list'> {
   const orm = drizzle(db.pool)
   const diedOf = (reason: DeadReason) =>
     exists(
@@ -43,27 +43,6 @@ export function deliveryLists(db: Database): Pick<DeliveryStore, 'list' | 'deadL
       const rows = await db.named<DeliveryRow>(Object.keys(columns), query.toSQL())
       return rows.flatMap((row) => view(row) ?? [])
     },
-    deadLetters: (filter, page) =>
-      db.named<DeadLetter>(
-        Object.keys(getTableColumns(deadLetters)),
-        orm
-          .select()
-          .from(deadLetters)
-          .where(
-            and(
-              ifGiven(filter.tenantId, (id) => eq(deadLetters.tenantId, id)),
-              ifGiven(filter.endpointId, (id) => eq(deadLetters.endpointId, id)),
-              ifGiven(filter.reason, (reason) => eq(deadLetters.reason, reason)),
-              ifGiven(filter.fingerprint, (print) => eq(deadLetters.fingerprint, print)),
-              ifGiven(filter.after, (time) => gte(deadLetters.diedAt, time)),
-              ifGiven(filter.before, (time) => lt(deadLetters.diedAt, time)),
-              ifGiven(page.before, (id) => lt(deadLetters.id, id)),
-            ),
-          )
-          .orderBy(desc(deadLetters.id))
-          .limit(page.limit)
-          .toSQL(),
-      ),
   }
 }
 

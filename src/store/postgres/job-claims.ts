@@ -1,5 +1,5 @@
 import type { Job } from '../../core/job.ts'
-import { type Candidate, chooseFairly } from '../fair-claim.ts'
+import { type Candidate, chooseFairly, tenantsToAsk } from '../fair-claim.ts'
 import type { JobClaimRequest, JobStore } from '../store.ts'
 import type { Connection, Database } from './database.ts'
 import { selectList } from './rows.ts'
@@ -33,7 +33,7 @@ const candidates = statement(
       SELECT type, room, CASE WHEN turn.upto IS NULL OR next.tenant <= turn.upto THEN next.tenant END, upto, n + 1
         FROM turn, LATERAL (SELECT (SELECT j.tenant_id FROM jobs j WHERE j.queue = 'ready' AND j.type = turn.type
           AND j.tenant_id > turn.tenant ORDER BY j.type, j.tenant_id LIMIT 1) AS tenant) next
-        WHERE turn.tenant IS NOT NULL AND n < @limit)
+        WHERE turn.tenant IS NOT NULL AND n < @tenants)
     SELECT j.* FROM turn, LATERAL (
       SELECT id, tenant_id AS "tenantId", type, priority, due_at AS "dueAt" FROM jobs
         WHERE queue = 'ready' AND type = turn.type AND tenant_id BETWEEN turn.tenant AND turn.tenant
@@ -91,7 +91,9 @@ async function claim(tx: Connection, request: JobClaimRequest): Promise<Job[]> {
   if ((await tx.rows(keepListed({ workerId }))).length === 0) return []
   const types = room.map(([type]) => type)
   const rooms = room.map(([, places]) => places)
-  const found = await tx.rows<Candidate>(candidates({ types, rooms, after: afterTenant ?? '', limit }))
+  const found = await tx.rows<Candidate>(
+    candidates({ types, rooms, after: afterTenant ?? '', limit, tenants: tenantsToAsk(request) }),
+  )
   const ids = chooseFairly(found, request)
   if (ids.length === 0) return []
   const taken = new Map((await tx.rows<Job>(take({ ids, workerId, now }))).map((job) => [job.id, job]))

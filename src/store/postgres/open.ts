@@ -7,6 +7,7 @@ import { Logger, runMigrations } from 'graphile-worker'
 import type pg from 'pg'
 import { EX_UNAVAILABLE, StartError } from '../../errors.ts'
 import { connect, type Database } from './database.ts'
+import { rebaseEvents } from './pull.ts'
 
 const MIGRATIONS = join(import.meta.dirname, '../../../drizzle/postgres')
 const OLDEST_SERVER = 140_000
@@ -25,6 +26,7 @@ export async function openDatabase(url: string, poolSize: number): Promise<Datab
       await refuseOldServer(orm)
       await refuseNewerSchema(orm)
       await migrate(orm, { migrationsFolder: MIGRATIONS })
+      await client.query(rebaseEvents)
       await runMigrations({ pgPool: db.pool, logger: SILENT })
     })
     return db

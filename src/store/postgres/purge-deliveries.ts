@@ -11,8 +11,9 @@ const remove = statement(
 const removeAttempts = statement('DELETE FROM attempts WHERE delivery_id = ANY (@ids)')
 const removeLetters = statement('DELETE FROM dead_letters WHERE delivery_id = ANY (@ids)')
 const removeEvents = statement(
-  'DELETE FROM events WHERE id = ANY (@ids) AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id)',
+  'DELETE FROM events WHERE id = ANY (@ids) AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id) RETURNING id',
 )
+const freeKeys = statement('DELETE FROM idempotency_keys WHERE resource_id = ANY (@ids)')
 
 export function deliveryPurger(db: Database): DeliveryStore['purge'] {
   return (before, limit) =>
@@ -22,7 +23,8 @@ export function deliveryPurger(db: Database): DeliveryStore['purge'] {
       const ids = gone.map(({ id }) => id)
       await tx.changes(removeAttempts({ ids }))
       await tx.changes(removeLetters({ ids }))
-      await tx.changes(removeEvents({ ids: gone.map(({ eventId }) => eventId) }))
+      const events = await tx.rows<{ id: string }>(removeEvents({ ids: gone.map(({ eventId }) => eventId) }))
+      await tx.changes(freeKeys({ ids: events.map(({ id }) => id) }))
       return gone.length
     })
 }

@@ -1,8 +1,11 @@
-import { doubled, halved } from '../../core/lane.ts'
+import { afterAttempt } from '../../core/lane.ts'
 import { deadLetterRow, settledColumns } from '../settle-rows.ts'
-import type { AttemptRecord, DeliveryStore, Lane } from '../store.ts'
+import type { AttemptRecord, DeliveryStore, NewEvent } from '../store.ts'
 import { Batch } from './batch.ts'
 import type { Connection, Database } from './database.ts'
+import { acceptEvent } from './events.ts'
+import { lockEndpoints, saveLanes } from './lanes.ts'
+import { releaseNext } from './order.ts'
 import { insertRows, recordsOf, rowsOf } from './rows.ts'
 import { attempts, deadLetters } from './schema.ts'
 import { statement } from './statement.ts'
@@ -30,15 +33,6 @@ const addLetters = statement(insertRows(deadLetters))
 const wipe = statement(
   `UPDATE events SET body = '' WHERE id = ANY (@eventIds) AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = events.job_id)`,
 )
-const lockLanes = statement(
-  `SELECT id, concurrency, max_concurrency AS "maxConcurrency", kind, paused_until AS "pausedUntil",
-    disabled_at AS "disabledAt" FROM endpoints WHERE id = ANY (@ids) ORDER BY id FOR NO KEY UPDATE`,
-)
-const changeLanes = statement(
-  `UPDATE endpoints SET concurrency = l.concurrency, paused_until = l."pausedUntil", disabled_at = l."disabledAt"
-    FROM json_to_recordset(@lanes) AS l (id text, concurrency int, "pausedUntil" bigint, "disabledAt" bigint)
-    WHERE endpoints.id = l.id`,
-)
 
 /** Writes attempts and all they mean, each fenced by the claim it was made under. */
 export function attemptRecorder(db: Database): DeliveryStore['record'] {
@@ -65,7 +59,7 @@ async function recordAll(tx: Connection, records: readonly AttemptRecord[]): Pro
   const ended = records.filter(({ decision, delivery }) => decision.next !== 'retry' && delivery.jobId !== null)
   const eventIds = ended.map(({ delivery }) => delivery.eventId)
   if (eventIds.length > 0) await tx.changes(wipe({ eventIds }))
-  await changeAll(tx, records)
+  await changeLanes(tx, records)
 }
 
 /** Deliveries that were given up get their dead letters. */
@@ -76,26 +70,34 @@ async function bury(tx: Connection, records: readonly AttemptRecord[]): Promise<
   const first = new Map(found.map(({ deliveryId, at }) => [deliveryId, at]))
   const letters = records.flatMap((record) => deadLetterRow(record, first.get(record.delivery.id) ?? null) ?? [])
   await tx.changes(addLetters({ rows: rowsOf(deadLetters, letters) }))
-}
-
-type LaneRow = Pick<Lane, 'id' | 'concurrency' | 'maxConcurrency' | 'pausedUntil' | 'disabledAt'> & { kind: string }
-
-/** A success on a healthy lane changes nothing, so that a busy endpoint's row is not written for each delivery. */
-async function changeAll(tx: Connection, records: readonly AttemptRecord[]): Promise<void> {
-  const changing = records.filter(({ lane, growLane }) => lane !== null || growLane)
-  if (changing.length === 0) return
-  const ids = [...new Set(changing.map(({ delivery }) => delivery.endpointId))]
-  const lanes = new Map((await tx.rows<LaneRow>(lockLanes({ ids }))).map((lane) => [lane.id, lane]))
-  for (const record of changing) {
-    const lane = lanes.get(record.delivery.endpointId)
-    if (lane !== undefined) lanes.set(lane.id, changed(lane, record))
+  const byDelivery = new Map(letters.map((letter) => [letter.deliveryId, letter]))
+  for (const { delivery, notices } of records) {
+    const letter = byDelivery.get(delivery.id)
+    const events = letter === undefined ? [] : notices.ofDeath(letter, delivery.eventType)
+    for (const event of events) await acceptEvent(tx, event, null)
   }
-  await tx.changes(changeLanes({ lanes: recordsOf([...lanes.values()]) }))
 }
 
-function changed(lane: LaneRow, { lane: effect, growLane, now }: AttemptRecord): LaneRow {
-  const concurrency = effect?.halve ? halved(lane) : growLane ? doubled(lane) : lane.concurrency
-  const pausedUntil = effect?.pauseUntil == null ? lane.pausedUntil : Math.max(lane.pausedUntil ?? 0, effect.pauseUntil)
-  const disabledAt = effect?.disable && lane.kind === 'registered' ? (lane.disabledAt ?? now) : lane.disabledAt
-  return { ...lane, concurrency, pausedUntil, disabledAt }
+/** Lanes that learn something, or whose next delivery of a key goes, are held until the commit. */
+async function changeLanes(tx: Connection, records: readonly AttemptRecord[]): Promise<void> {
+  const ordered = records.filter(({ delivery, decision }) => decision.next !== 'retry' && delivery.orderKey !== null)
+  const changing = records.filter(({ lane }) => lane !== null)
+  const ids = [...new Set([...changing, ...ordered].map(({ delivery }) => delivery.endpointId))]
+  if (ids.length === 0) return
+  const lanes = await lockEndpoints(tx, ids)
+  const news: NewEvent[] = []
+  for (const { delivery, lane: result, now, notices } of changing) {
+    const endpoint = lanes.get(delivery.endpointId)
+    if (endpoint === undefined || result === null) continue
+    const change = afterAttempt(endpoint, result, endpoint.kind === 'registered', now)
+    const changed = { ...endpoint, ...change.lane, disabledReason: change.disabled ?? endpoint.disabledReason }
+    lanes.set(endpoint.id, changed)
+    news.push(...notices.ofLane(changed, change, delivery.eventType, now))
+  }
+  await saveLanes(tx, [...lanes.values()])
+  for (const event of news) await acceptEvent(tx, event, null)
+  await releaseNext(
+    tx,
+    ordered.map(({ delivery, now }) => ({ delivery, now })),
+  )
 }

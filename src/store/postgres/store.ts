@@ -1,13 +1,17 @@
 import type { Clock } from '../../clock.ts'
 import { StoreUnavailableError } from '../../errors.ts'
 import type { Store } from '../store.ts'
+import { postgresReplays } from './bulk-replays.ts'
 import type { Database } from './database.ts'
 import { postgresDeliveries } from './deliveries.ts'
+import { postgresEndpoints } from './endpoints.ts'
+import { postgresEvents } from './events.ts'
 import { postgresFiles } from './files.ts'
 import { postgresJobs } from './jobs.ts'
 import { alone, openDatabase } from './open.ts'
 import { openSession, type Session } from './session.ts'
 import { statement } from './statement.ts'
+import { postgresStats } from './stats.ts'
 import { postgresTenants } from './tenants.ts'
 import { postgresWorkers } from './workers.ts'
 
@@ -42,8 +46,12 @@ export async function openPostgresStore({ url, poolSize, clock, onFault }: Postg
     tenants: postgresTenants(db),
     jobs: postgresJobs(db),
     deliveries: postgresDeliveries(db),
+    endpoints: postgresEndpoints(db),
+    replays: postgresReplays(db),
+    events: postgresEvents(db),
     files: postgresFiles(db),
     workers: postgresWorkers(db, session),
+    stats: postgresStats(db),
     ping: async () => {
       const [answer] = await db.rows<{ readOnly: boolean }>(writable())
       if (answer?.readOnly) throw new StoreUnavailableError(new Error('it is read-only'))

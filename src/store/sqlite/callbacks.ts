@@ -19,7 +19,7 @@ export function callbackWriter(db: Database): CallbackWriter {
   )
   const insertEndpoint = db.prepare(insertInto(endpoints))
   // Who had no answer tells the same again: it is told once.
-  const insertEvent = db.prepare(`${insertInto(events, ['seq'])} ON CONFLICT (id) DO NOTHING`)
+  const insertEvent = db.prepare(`${insertInto(events, ['seq', 'xid'])} ON CONFLICT (id) DO NOTHING`)
   const insertDelivery = db.prepare(`${insertInto(deliveries)} ON CONFLICT (id) DO NOTHING`)
   findEndpoint.pluck()
   return {

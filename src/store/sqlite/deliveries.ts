@@ -1,8 +1,11 @@
 import type { Database } from 'better-sqlite3'
 import type { Attempt, DeadLetter, DeliveryStore } from '../store.ts'
+import { backlogTeller } from './backlogs.ts'
+import { deadLetterLists } from './dead-letters.ts'
 import { deliveryClaimer } from './delivery-claims.ts'
 import { deliveryLists } from './delivery-lists.ts'
 import { type DeliveryRow, SELECT_VIEW, view } from './delivery-view.ts'
+import { deliveryGiver } from './give-up.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { deliveryPurger } from './purge-deliveries.ts'
 import type { Reader } from './reader.ts'
@@ -24,6 +27,9 @@ export function sqliteDeliveries(db: Database, writer: GroupCommit, reader: Read
   return {
     ...deliveryClaimer(db, writer),
     ...deliveryLists(db, reader),
+    ...deadLetterLists(db, reader),
+    ...deliveryGiver(db, writer),
+    tellBacklogs: backlogTeller(db, writer),
     record: attemptRecorder(db, writer),
     replay: replayer(db, writer),
     purge: deliveryPurger(db, writer),

@@ -1,11 +1,12 @@
 import type { Database } from 'better-sqlite3'
 import type { Delivery } from '../../core/delivery.ts'
-import { claimable } from '../../core/lane.ts'
+import { charged, claimable, rateRoomAt } from '../../core/lane.ts'
 import { lostAttemptRow } from '../settle-rows.ts'
-import type { ClaimedDelivery, DeliveryStore, Lane, LaneClaim, LaneClaimRequest } from '../store.ts'
+import type { ClaimedDelivery, DeliveryStore, Endpoint, LaneClaim, LaneClaimRequest } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { attempts, deliveries } from './schema.ts'
+import { attempts, deliveries, endpoints } from './schema.ts'
 import { insertInto, selectList } from './statements.ts'
+import { WAITING_LANES } from './waiting-lanes.ts'
 
 const UNCLAIMED = 'worker_id = NULL, claimed_at = NULL, claimed_until = NULL'
 
@@ -14,18 +15,13 @@ type Claimer = Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseLost' | 'relea
 /** The verbs by which deliveries get from their lane to a process and back. */
 export function deliveryClaimer(db: Database, writer: GroupCommit): Claimer {
   const claim = laneClaimer(db)
-  // Leaps from endpoint to endpoint: two seeks each, however much waits there.
   const dueLanes = db
     .prepare<[{ now: number }], string>(
-      `WITH RECURSIVE lane(id) AS (
-        SELECT min(endpoint_id) FROM deliveries WHERE status = 'pending'
-        UNION ALL
-        SELECT (SELECT min(endpoint_id) FROM deliveries WHERE status = 'pending' AND endpoint_id > lane.id)
-          FROM lane WHERE lane.id IS NOT NULL)
+      `${WAITING_LANES}
       SELECT id FROM lane WHERE id IS NOT NULL
         AND (SELECT min(due_at) FROM deliveries WHERE status = 'pending' AND endpoint_id = lane.id) <= @now
         AND NOT EXISTS (SELECT 1 FROM endpoints e
-          WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now))`,
+          WHERE e.id = lane.id AND (e.disabled_at IS NOT NULL OR e.paused_until > @now OR e.probe_at > @now))`,
     )
     .pluck()
   const releaseUnknown = db.prepare(
@@ -41,10 +37,8 @@ export function deliveryClaimer(db: Database, writer: GroupCommit): Claimer {
 }
 
 function laneClaimer(db: Database): (request: LaneClaimRequest) => LaneClaim {
-  const findLane = db.prepare<[string], Lane>(
-    `SELECT id, tenant_id AS tenantId, concurrency, max_concurrency AS maxConcurrency, paused_until AS pausedUntil,
-      disabled_at AS disabledAt FROM endpoints WHERE id = ?`,
-  )
+  const findLane = db.prepare<[string], Endpoint>(`SELECT ${selectList(endpoints)} FROM endpoints WHERE id = ?`)
+  const setRate = db.prepare('UPDATE endpoints SET rate_tat = ? WHERE id = ?')
   const countInFlight = db
     .prepare<[string], number>("SELECT count(*) FROM deliveries WHERE endpoint_id = ? AND status = 'delivering'")
     .pluck()
@@ -63,16 +57,19 @@ function laneClaimer(db: Database): (request: LaneClaimRequest) => LaneClaim {
   const event = db.prepare<[string], { body: string; traceparent: string }>(
     'SELECT body, traceparent FROM events WHERE id = ?',
   )
-  return ({ laneId, workerId, now, limit, leaseMs }) => {
+  return ({ laneId, workerId, now, limit, leaseMs, exceptTenants }) => {
     const lane = findLane.get(laneId) ?? null
-    const idle = lane === null || listed.get(workerId) === undefined
+    const idle = lane === null || exceptTenants.has(lane.tenantId) || listed.get(workerId) === undefined
     const places = idle ? 0 : claimable(lane, countInFlight.get(laneId) as number, limit, now)
     const ids = due.all(laneId, now, places + 1) as string[]
     const taken = ids.slice(0, places).map((id) => {
       const delivery = take.get({ id, workerId, now, leaseMs }) as Delivery
       return { ...delivery, ...(event.get(delivery.eventId) as { body: string; traceparent: string }) }
     })
-    return { lane, deliveries: taken, more: ids.length > places }
+    const rateTat = lane && charged(lane, taken.length, now)
+    if (rateTat !== null && rateTat !== lane?.rateTat) setRate.run(rateTat, laneId)
+    const more = ids.length > places
+    return { lane, deliveries: taken, more, roomAt: lane && more ? rateRoomAt({ ...lane, rateTat }, now) : null }
   }
 }
 

@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3'
 import { and, desc, eq, exists, getTableColumns, gte, lt, type SQL, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import type { DeadReason } from '../../core/delivery.ts'
-import type { DeadLetter, DeliveryFilter, DeliveryStore } from '../store.ts'
+import type { DeliveryFilter, DeliveryStore } from '../store.ts'
 import { type DeliveryRow, view } from './delivery-view.ts'
 import type { Reader } from './reader.ts'
 import { deadLetters, deliveries, endpoints } from './schema.ts'
@@ -10,7 +10,7 @@ import { ifGiven } from './statements.ts'
 
 const held = sql<0 | 1>`${deliveries.status} = 'pending' AND ${endpoints.disabledAt} IS NOT NULL`
 
-export function deliveryLists(db: Database, reader: Reader): Pick<DeliveryStore, 'list' | 'deadLetters'> {
+export function deliveryLists(db: Database, reader: Reader): Pick<DeliveryStore, 'list'> {
   const orm = drizzle(db)
   const diedOf = (reason: DeadReason) =>
     exists(
@@ -44,27 +44,6 @@ export function deliveryLists(db: Database, reader: Reader): Pick<DeliveryStore,
       const rows = await reader.rows<DeliveryRow>(Object.keys(columns), query.toSQL())
       return rows.flatMap((row) => view(row) ?? [])
     },
-    deadLetters: (filter, page) =>
-      reader.rows<DeadLetter>(
-        Object.keys(getTableColumns(deadLetters)),
-        orm
-          .select()
-          .from(deadLetters)
-          .where(
-            and(
-              ifGiven(filter.tenantId, (id) => eq(deadLetters.tenantId, id)),
-              ifGiven(filter.endpointId, (id) => eq(deadLetters.endpointId, id)),
-              ifGiven(filter.reason, (reason) => eq(deadLetters.reason, reason)),
-              ifGiven(filter.fingerprint, (print) => eq(deadLetters.fingerprint, print)),
-              ifGiven(filter.after, (time) => gte(deadLetters.diedAt, time)),
-              ifGiven(filter.before, (time) => lt(deadLetters.diedAt, time)),
-              ifGiven(page.before, (id) => lt(deadLetters.id, id)),
-            ),
-          )
-          .orderBy(desc(deadLetters.id))
-          .limit(page.limit)
-          .toSQL(),
-      ),
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { Job } from '../../core/job.ts'
-import { type Candidate, chooseFairly } from '../fair-claim.ts'
+import { type Candidate, chooseFairly, tenantsToAsk } from '../fair-claim.ts'
 import type { JobClaimRequest, JobStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { jobs } from './schema.ts'
@@ -58,7 +58,7 @@ export function jobClaimer(
 
 /**
  * The first ready jobs of each type and tenant. Tenants are found by leaping over the index, one seek each,
- * so that 100,000 waiting jobs of one of them cost the others nothing; no more tenants than places are looked at.
+ * so that 100,000 waiting jobs of one of them cost the others nothing; no more of them are looked at than need be.
  */
 function candidateFinder(db: Database): (request: JobClaimRequest) => Candidate[] {
   const nextTenant = db
@@ -70,11 +70,12 @@ function candidateFinder(db: Database): (request: JobClaimRequest) => Candidate[
     `SELECT id, tenant_id AS tenantId, type, priority, due_at AS dueAt FROM jobs
       WHERE queue = 'ready' AND type = ? AND tenant_id = ? ORDER BY priority, due_at, id LIMIT ?`,
   )
-  return ({ types, limit, afterTenant }) => {
+  return (request) => {
+    const { types, limit, afterTenant } = request
     const found: Candidate[] = []
     for (const [type, room] of types) {
       if (room <= 0) continue
-      for (const tenant of tenantsInTurn(type, afterTenant ?? '').take(limit)) {
+      for (const tenant of tenantsInTurn(type, afterTenant ?? '').take(tenantsToAsk(request))) {
         found.push(...first.all(type, tenant, Math.min(room, limit)))
       }
     }

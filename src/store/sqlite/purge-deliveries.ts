@@ -13,13 +13,14 @@ export function deliveryPurger(db: Database, writer: GroupCommit): DeliveryStore
   const removeEvent = db.prepare(
     'DELETE FROM events WHERE id = @id AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = @id)',
   )
+  const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
   return (finishedBefore, limit) =>
     writer.run(() => {
       const gone = remove.all(finishedBefore, limit)
       for (const { id, eventId } of gone) {
         removeAttempts.run(id)
         removeLetters.run(id)
-        removeEvent.run({ id: eventId })
+        if (removeEvent.run({ id: eventId }).changes > 0) freeKey.run(eventId)
       }
       return gone.length
     })

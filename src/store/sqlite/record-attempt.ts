@@ -1,10 +1,13 @@
 import type { Database } from 'better-sqlite3'
-import { doubled, halved } from '../../core/lane.ts'
+import { afterAttempt } from '../../core/lane.ts'
 import { deadLetterRow, settledColumns } from '../settle-rows.ts'
-import type { AttemptRecord, DeliveryStore, Lane } from '../store.ts'
+import type { AttemptRecord, DeliveryStore, Endpoint } from '../store.ts'
+import { laneUpdate } from './endpoints.ts'
+import { eventAcceptor } from './events.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { attempts, deadLetters } from './schema.ts'
-import { insertInto } from './statements.ts'
+import { orderKeeper } from './order.ts'
+import { attempts, deadLetters, endpoints } from './schema.ts'
+import { insertInto, selectList } from './statements.ts'
 
 /** Writes an attempt and all it means, fenced by the claim it was made under. */
 export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStore['record'] {
@@ -18,6 +21,7 @@ export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStor
   // Its job was erased while it was on its way: now it need not be sent any more.
   const wipe = db.prepare("UPDATE events SET body = '' WHERE id = ? AND NOT EXISTS (SELECT 1 FROM jobs WHERE id = ?)")
   const changeLane = laneChanger(db)
+  const releaseNext = orderKeeper(db).releaseNext
   return (record) =>
     writer.run(() => {
       const { delivery, decision, attempt } = record
@@ -27,6 +31,7 @@ export function attemptRecorder(db: Database, writer: GroupCommit): DeliveryStor
       bury(record)
       if (decision.next !== 'retry' && delivery.jobId !== null) wipe.run(delivery.eventId, delivery.jobId)
       changeLane(record)
+      if (decision.next !== 'retry') releaseNext(delivery, record.now)
       return true
     })
 }
@@ -37,27 +42,27 @@ function burier(db: Database): (record: AttemptRecord) => void {
     .prepare<[string], number | null>('SELECT min(started_at) FROM attempts WHERE delivery_id = ?')
     .pluck()
   const insert = db.prepare(insertInto(deadLetters))
+  const tell = eventAcceptor(db)
   return (record) => {
-    if (record.decision.next !== 'dead') return
-    insert.run(deadLetterRow(record, firstAttempt.get(record.delivery.id) ?? null))
+    const { delivery, notices } = record
+    const letter = deadLetterRow(record, firstAttempt.get(delivery.id) ?? null)
+    if (letter === null) return
+    insert.run(letter)
+    for (const event of notices.ofDeath(letter, delivery.eventType)) tell(event, null)
   }
 }
 
-/** A success on a healthy lane changes nothing, so that a busy endpoint's row is not written for each delivery. */
+/** What the attempt tells of its lane. */
 function laneChanger(db: Database): (record: AttemptRecord) => void {
-  const find = db.prepare<[string], Pick<Lane, 'concurrency' | 'maxConcurrency'> & { kind: string }>(
-    'SELECT concurrency, max_concurrency AS maxConcurrency, kind FROM endpoints WHERE id = ?',
-  )
-  const setConcurrency = db.prepare('UPDATE endpoints SET concurrency = ? WHERE id = ?')
-  const pause = db.prepare('UPDATE endpoints SET paused_until = max(coalesce(paused_until, 0), ?) WHERE id = ?')
-  const disable = db.prepare('UPDATE endpoints SET disabled_at = coalesce(disabled_at, ?) WHERE id = ?')
-  return ({ delivery: { endpointId }, lane: effect, growLane, now }) => {
-    if (effect === null && !growLane) return
-    const lane = find.get(endpointId)
-    if (lane === undefined) return
-    if (effect?.halve) setConcurrency.run(halved(lane), endpointId)
-    else if (growLane) setConcurrency.run(doubled(lane), endpointId)
-    if (effect?.pauseUntil != null) pause.run(effect.pauseUntil, endpointId)
-    if (effect?.disable && lane.kind === 'registered') disable.run(now, endpointId)
+  const find = db.prepare<[string], Endpoint>(`SELECT ${selectList(endpoints)} FROM endpoints WHERE id = ?`)
+  const save = db.prepare(laneUpdate)
+  const tell = eventAcceptor(db)
+  return ({ delivery: { endpointId, eventType }, lane: result, now, notices }) => {
+    const endpoint = result === null ? undefined : find.get(endpointId)
+    if (result === null || endpoint === undefined) return
+    const change = afterAttempt(endpoint, result, endpoint.kind === 'registered', now)
+    const changed = { ...endpoint, ...change.lane, disabledReason: change.disabled ?? endpoint.disabledReason }
+    save.run(changed)
+    for (const event of notices.ofLane(changed, change, eventType, now)) tell(event, null)
   }
 }

@@ -1,9 +1,13 @@
 import type { Store } from '../store.ts'
+import { sqliteReplays } from './bulk-replays.ts'
 import { sqliteDeliveries } from './deliveries.ts'
+import { sqliteEndpoints } from './endpoints.ts'
+import { sqliteEvents } from './events.ts'
 import { GroupCommit } from './group-commit.ts'
 import { sqliteJobs } from './jobs.ts'
 import { openDatabase } from './open.ts'
 import { openReader } from './reader.ts'
+import { sqliteStats } from './stats.ts'
 import { sqliteFiles, sqliteTenants } from './tenants.ts'
 import { sqliteWorkers } from './workers.ts'
 
@@ -21,8 +25,12 @@ export function openSqliteStore(path: string): Store {
     tenants: sqliteTenants(db, writer),
     jobs: sqliteJobs(db, writer, reader),
     deliveries: sqliteDeliveries(db, writer, reader),
+    endpoints: sqliteEndpoints(db, writer),
+    replays: sqliteReplays(db, writer, reader),
+    events: sqliteEvents(db, writer, reader),
     files: sqliteFiles(db, writer),
     workers: sqliteWorkers(db, writer),
+    stats: sqliteStats(db, writer, reader),
     alone: (work) => work(),
     ping: () =>
       writer.run(() => {

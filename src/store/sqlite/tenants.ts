@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import type { AddedFile, ApiKey, FileRow, FileStore, Tenant, TenantStore } from '../store.ts'
+import type { AddedFile, ApiKey, FileRow, FileStore, PublicKey, Tenant, TenantStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { keyTaker } from './idempotency-keys.ts'
 import { apiKeys, files, tenants } from './schema.ts'
@@ -10,6 +10,7 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
     `SELECT ${selectList(apiKeys)} FROM api_keys WHERE hash = ? AND revoked_at IS NULL`,
   )
   const byId = db.prepare<[string], Tenant>(`SELECT ${selectList(tenants)} FROM tenants WHERE id = ?`)
+  const several = db.prepare<[], number>('SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2)').pluck()
   const byName = db.prepare<[string], Tenant>(`SELECT ${selectList(tenants)} FROM tenants WHERE name = ?`)
   const save = db.prepare<[Tenant], Tenant>(
     `${insertInto(tenants)} ON CONFLICT (name) DO UPDATE SET signing_secret = excluded.signing_secret
@@ -21,9 +22,16 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
     `UPDATE api_keys SET revoked_at = @createdAt WHERE tenant_id IS @tenantId AND role = @role AND name = @name
       AND hash <> @hash AND revoked_at IS NULL`,
   )
+  const giveKey = db.prepare(
+    'UPDATE tenants SET signing_key = @signingKey, public_key = @publicKey WHERE id = @id AND signing_key IS NULL',
+  )
+  const publicKeys = db.prepare<[], PublicKey>(
+    'SELECT id AS "tenantId", public_key AS "publicKey" FROM tenants WHERE public_key IS NOT NULL ORDER BY id',
+  )
   return {
     findKey: async (hash) => findKey.get(hash) ?? null,
     findTenant: async (id) => byId.get(id) ?? null,
+    several: async () => (several.get() as number) > 1,
     findTenantByName: async (name) => byName.get(name) ?? null,
     saveTenant: (tenant) => writer.run(() => save.get(tenant) as Tenant),
     replaceKey: (key) =>
@@ -31,6 +39,12 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
         revokeOthers.run(key)
         addKey.run(key)
       }),
+    giveSigningKey: (id, key) =>
+      writer.run(() => {
+        giveKey.run({ id, ...key })
+        return byId.get(id) ?? null
+      }),
+    publicKeys: async () => publicKeys.all(),
   }
 }
 

@@ -1,0 +1,73 @@
+import type { Database } from 'better-sqlite3'
+import { getTableColumns } from 'drizzle-orm'
+import type { AddedEndpoint, Endpoint, EndpointStore } from '../store.ts'
+import type { GroupCommit } from './group-commit.ts'
+import { keyTaker } from './idempotency-keys.ts'
+import { endpoints } from './schema.ts'
+import { insertInto, selectList } from './statements.ts'
+
+const ALL = selectList(endpoints)
+const LANE_COLUMNS = [
+  'concurrency',
+  'pausedUntil',
+  'disabledAt',
+  'disabledReason',
+  'silentAttempts',
+  'silentSince',
+  'probeAt',
+  'probeWaitMs',
+  'failures',
+  'failingSince',
+  'lastSuccessAt',
+] as const
+
+/** Writes the state of a lane, from the members of an Endpoint. */
+export const laneUpdate = `UPDATE endpoints SET ${LANE_COLUMNS.map((key) => `${endpoints[key].name} = @${key}`).join(', ')}
+  WHERE id = @id`
+
+export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStore {
+  const visible = "kind = 'registered' AND deleted_at IS NULL AND (@tenantId IS NULL OR tenant_id = @tenantId)"
+  const add = db.prepare(insertInto(endpoints))
+  const takeKey = keyTaker(db)
+  const get = db.prepare<[object], Endpoint>(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${visible}`)
+  const list = db.prepare<[object], Endpoint>(
+    `SELECT ${ALL} FROM endpoints WHERE ${visible} AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit`,
+  )
+  const changes = Object.entries(getTableColumns(endpoints)).filter(([key]) => key !== 'id')
+  const save = db.prepare(
+    `UPDATE endpoints SET ${changes.map(([key, column]) => `${column.name} = @${key}`).join(', ')} WHERE id = @id`,
+  )
+  const remove = db.prepare(
+    `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${visible}`,
+  )
+  const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  return {
+    add: (endpoint, key) =>
+      writer.run((): AddedEndpoint => {
+        const { tenantId, id: resourceId, createdAt } = endpoint
+        const taken = takeKey(key, { tenantId, resourceId, createdAt })
+        if (taken !== null) {
+          const made = get.get({ tenantId, id: taken.resourceId ?? '' })
+          return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', endpoint: made }
+        }
+        add.run(endpoint)
+        return { kind: 'created', endpoint }
+      }),
+    get: async (tenantId, id) => get.get({ tenantId, id }) ?? null,
+    list: async (tenantId, page) => list.all({ tenantId, ...page }),
+    update: (tenantId, id, change) =>
+      writer.run(() => {
+        const endpoint = get.get({ tenantId, id })
+        if (endpoint === undefined) return null
+        const changed = change(endpoint)
+        save.run(changed)
+        return changed
+      }),
+    remove: (tenantId, id, now) =>
+      writer.run(() => {
+        const removed = remove.run({ tenantId, id, now }).changes > 0
+        if (removed) freeKey.run(id)
+        return removed
+      }),
+  }
+}
