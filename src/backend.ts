@@ -48,10 +48,11 @@ async function openPostgres(url: string, options: BackendOptions, stack: AsyncDi
   const { config, events, types } = options
   const own = systemClock()
   const clock = options.clock ?? own
+  // Connections and leases have to do with other machines: they go by real time, whatever a test's clock says.
   const onFault = (error: unknown) => events.taskFailed('talking to the database', error)
-  const store = stack.use(await openPostgresStore({ url, poolSize: config.databasePool, clock, onFault }))
+  const store = stack.use(await openPostgresStore({ url, poolSize: config.databasePool, clock: own, onFault }))
   const { db, session } = store
-  const lease = stack.use(new SharedLease(store.workers, clock, session.connected, own.adjust))
+  const lease = stack.use(new SharedLease(store.workers, own, session.connected, own.adjust))
   await lease.enter()
   const id = lease.workerId
   const engine = stack.use(graphileEngine({ db, session, clock, id, types, onError: events.taskFailed }))

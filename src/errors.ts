@@ -35,6 +35,15 @@ export class AppError extends Error {
   }
 }
 
+/** What a request is told whose idempotency key did not make what it asks for. */
+export function keyRefusal(kind: 'key_reused' | 'key_busy'): AppError {
+  return kind === 'key_reused'
+    ? new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or content.')
+    : new AppError('idempotency-key-in-use', 'Another request with this idempotency key is just being stored.', {
+        headers: { 'retry-after': '1' },
+      })
+}
+
 /** The service cannot start as it is configured, or a command not be carried out. `exitCode` follows sysexits.h. */
 export class StartError extends Error {
   readonly exitCode: number

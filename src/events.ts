@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { Decision, Outcome, Phases } from './core/delivery.ts'
 import type { Job, JobProblem } from './core/job.ts'
 import { StoreUnavailableError } from './errors.ts'
-import type { ClaimedDelivery } from './store/store.ts'
+import type { BulkReplay, ClaimedDelivery } from './store/store.ts'
 
 /** What happens in the business, one function each, with one wide log line. Bodies and secrets never go in. */
 export interface BusinessEvents {
@@ -19,6 +19,8 @@ export interface BusinessEvents {
   /** The attempt's result came too late: somebody else has the delivery. */
   attemptSuperseded(delivery: ClaimedDelivery): void
   deliveryReplayed(replay: { deliveryId: string; by: string; role: string; requestId: string }): void
+  bulkReplayChanged(replay: BulkReplay, change: { action: string; by: string; requestId: string }): void
+  bulkReplayDone(replay: BulkReplay): void
   lostWorkFound(found: { jobs: number; deliveries: number }): void
   /** A background task or a write failed and is going to be tried again. */
   taskFailed(task: string, error: unknown): void
@@ -71,6 +73,12 @@ export function businessEvents(log: Logger): BusinessEvents {
         { event: 'delivery.replayed', delivery_id: deliveryId, by, role, request_id: requestId },
         'delivery replayed',
       ),
+    bulkReplayChanged: (replay, { action, by, requestId }) =>
+      log.info(
+        { event: 'replay.changed', ...aboutReplay(replay), action, by, request_id: requestId },
+        `bulk replay: ${action}`,
+      ),
+    bulkReplayDone: (replay) => log.info({ event: 'replay.done', ...aboutReplay(replay) }, 'bulk replay done'),
     lostWorkFound: (found) =>
       log.warn({ event: 'work.recovered', ...found }, 'took back the work of a process that is gone'),
     taskFailed: (task, error) => {
@@ -104,4 +112,8 @@ function aboutDelivery(delivery: ClaimedDelivery) {
     endpoint_id: delivery.endpointId,
     trace: delivery.traceparent,
   }
+}
+
+function aboutReplay({ id, status, total, done, failed }: BulkReplay) {
+  return { replay_id: id, status, total, done, failed }
 }

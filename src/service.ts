@@ -4,10 +4,21 @@ import type { Clock } from './clock.ts'
 import { type Config, dataFolder, type Role, type Secrets } from './config.ts'
 import { deliveryPolicy } from './core/delivery.ts'
 import { scheduleSpan } from './core/retry.ts'
+import { AttemptCounts } from './delivery/attempt-counts.ts'
+import { bulkReplays } from './delivery/bulk-replay.ts'
 import { deliverer } from './delivery/deliver.ts'
 import { Dispatcher } from './delivery/dispatcher.ts'
+import { endpointKeeper } from './delivery/endpoints.ts'
+import { giveUpDeliveries, tellBacklogs } from './delivery/give-up.ts'
+import { noticeMaker } from './delivery/notices.ts'
+import { publisher } from './delivery/publish.ts'
+import { eventReader } from './delivery/pull.ts'
 import { replayer } from './delivery/replay.ts'
-import { signingKeys } from './delivery/signing-keys.ts'
+import { replayDriver } from './delivery/replay-driver.ts'
+import { customHeaders, signingKeys } from './delivery/signing-keys.ts'
+import { tenantKeys } from './delivery/tenant-keys.ts'
+import { endpointTrier } from './delivery/try-endpoint.ts'
+import { requestVerifier } from './delivery/verify.ts'
 import { createEgressClient } from './egress/client.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
 import { businessEvents } from './events.ts'
@@ -28,6 +39,7 @@ import { expireResults, purgeOld } from './jobs/expire.ts'
 import { failForgotten, outsideEnder } from './jobs/outside.ts'
 import { JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
+import { Reserve } from './jobs/reserve.ts'
 import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
 import { jobWatchers } from './jobs/wait.ts'
 import { createSealer, keyFile } from './secrets.ts'
@@ -59,8 +71,13 @@ const PURGE_MS = 60_000
 const SWEEP_BYTES_MS = 6 * 3_600_000
 const BACKLOG_MS = 1000
 const RUN_TIMES_MS = 10_000
+const STATISTICS_MS = 10_000
+const TENANTS_MS = 10_000
 const RECOVER_MS = 1000
 const LOST_CHUNK = 500
+const GIVE_UP_MS = 5000
+const REPLAY_MS = 50
+const BACKLOGS_MS = 60_000
 
 /** Builds the service and starts it. @throws StartError when it cannot start; nothing is left behind then */
 export async function startService(options: ServiceOptions): Promise<Service> {
@@ -91,7 +108,8 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   const base = await openBase(options, registry, publicUrl, stack)
   const { pool, dispatcher } = createWorkers(base, config, options.log)
   const watchers = jobWatchers(base.jobs, base.engine, base.clock)
-  const parts = { ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob }
+  const pulls = eventReader(base.eventStore, base.engine, base.clock)
+  const parts = { ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob, eventReader: pulls }
   const app = config.roles.has('api') ? createApp(parts) : createSystemApp(parts)
   await recover(base)
   startLoops(config.roles, base, pool, dispatcher)
@@ -99,7 +117,7 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   server.serve(app.fetch)
   const stop = stopper(
     server,
-    [watchers.release, () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs), () => dispatcher.stop()],
+    [watchers.release, pulls.release, () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs), () => dispatcher.stop()],
     stack.move(),
   )
   return { url: publicUrl, port: server.port, stop, [Symbol.asyncDispose]: stop }
@@ -123,23 +141,49 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
   const deliveryTtlMs = scheduleSpan(policy) + EXTRA_DELIVERY_TTL_MS
   const runTimes = new RunTimes()
   const backlog = new Backlog(config.maxPending)
-  const { jobs, deliveries } = store
+  const reserve = new Reserve()
+  await reserve.look(store.tenants)
+  const attemptCounts = stack.adopt(new AttemptCounts(), (counts) =>
+    counts.save(store.stats).catch((error: unknown) => events.taskFailed('keeping statistics', error)),
+  )
+  const notices = noticeMaker(clock, deliveryTtlMs)
+  const { jobs, deliveries, stats, events: eventStore } = store
   const callbacks = { publicUrl, deliveryTtlMs, resultTtlMs: config.resultTtlMs }
   const settings = { retentionMs: config.retentionMs, registry, policy, deliveryTtlMs, callbacks, publicUrl }
-  const opened = { store, jobs, deliveries, sealer, files, egress, isolation, engine, lease }
-  return { ...opened, ...settings, clock, events, runTimes, backlog }
+  const ownKeys = tenantKeys(store.tenants, sealer)
+  const keys = {
+    signingKeys: signingKeys(store.tenants, sealer, ownKeys),
+    customHeaders: customHeaders(sealer),
+    tenantKeys: ownKeys,
+  }
+  const attempts = { ...keys, attemptTimeoutMs: config.attemptTimeoutMs }
+  const opened = {
+    store,
+    jobs,
+    deliveries,
+    stats,
+    eventStore,
+    sealer,
+    files,
+    egress,
+    isolation,
+    engine,
+    lease,
+    ...attempts,
+  }
+  return { ...opened, ...settings, clock, events, runTimes, backlog, attemptCounts, notices, reserve }
 }
 
 function createWorkers(base: Base, config: Config, log: Logger): { pool: JobPool; dispatcher: Dispatcher } {
-  const { attemptTimeoutMs, jobConcurrency, deliveryConcurrency } = config
-  const deliver = deliverer({ ...base, attemptTimeoutMs, signingKeys: signingKeys(base.store.tenants, base.sealer) })
+  const { jobConcurrency, deliveryConcurrency } = config
+  const deliver = deliverer(base)
   return {
     pool: new JobPool({ ...base, concurrency: jobConcurrency, process: jobProcessor({ ...base, log }) }),
-    dispatcher: new Dispatcher({ ...base, deliver, concurrency: deliveryConcurrency, attemptTimeoutMs }),
+    dispatcher: new Dispatcher({ ...base, deliver, concurrency: deliveryConcurrency }),
   }
 }
 
-function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' | 'watchers'> {
+function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' | 'watchers' | 'eventReader'> {
   const { store, engine, registry } = base
   const { egressAllow, syncTimeoutMs, requireIdempotencyKey, pollLimit } = config
   const concurrencyOf = (type: string) => Math.min(registry.get(type)?.concurrency ?? 1, config.jobConcurrency)
@@ -148,10 +192,19 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     syncTimeoutMs,
     requireIdempotencyKey,
     pollLimit,
-    accept: jobAcceptor({ ...base, egressAllow }),
+    accept: jobAcceptor({ ...base, endpoints: store.endpoints, egressAllow }),
     cancel: jobCanceller(base),
     endFromOutside: outsideEnder(base),
     replay: replayer(base),
+    replays: store.replays,
+    bulkReplays: bulkReplays({ ...base, replays: store.replays }),
+    endpoints: store.endpoints,
+    tenants: store.tenants,
+    verifyRequest: requestVerifier({ ...base, tenants: store.tenants, endpoints: store.endpoints }),
+    endpointKeeper: endpointKeeper({ ...base, endpoints: store.endpoints }),
+    publish: publisher(base),
+    tryEndpoint: endpointTrier({ ...base, endpoints: store.endpoints }),
+    egressAllow,
     estimate: estimator({ ...base, concurrencyOf }),
     authenticate: authenticator(store.tenants),
     checks: {
@@ -179,12 +232,15 @@ async function recover(base: Base): Promise<void> {
 function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatcher: Dispatcher): void {
   const { engine, jobs, clock, backlog, runTimes } = base
   engine.every(RUN_TIMES_MS, 'keeping run times', () => runTimes.sync(jobs, clock))
+  engine.every(TENANTS_MS, 'counting tenants', () => base.reserve.look(base.store.tenants))
   if (roles.has('api')) engine.every(BACKLOG_MS, 'counting the backlog', () => backlog.count(jobs))
   if (roles.has('worker')) {
     pool.start()
     engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(base))
     engine.every(UPKEEP_MS, 'expiring results', () => expireResults(base))
-    engine.every(PURGE_MS, 'removing what is old', () => purgeOld({ ...base, uploads: base.store.files }))
+    engine.every(PURGE_MS, 'removing what is old', () =>
+      purgeOld({ ...base, uploads: base.store.files, replays: base.store.replays }),
+    )
     engine.every(SWEEP_BYTES_MS, 'sweeping files without a row', async () => {
       await base.files.sweepBytes()
     })
@@ -192,6 +248,10 @@ function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatc
   }
   if (roles.has('dispatcher')) {
     dispatcher.start()
+    engine.every(REPLAY_MS, 'replaying dead letters', replayDriver({ ...base, replays: base.store.replays }))
+    engine.every(STATISTICS_MS, 'keeping statistics', () => base.attemptCounts.save(base.stats))
+    engine.every(BACKLOGS_MS, 'telling of backlogs', () => tellBacklogs(base))
+    engine.every(GIVE_UP_MS, 'giving up deliveries', () => giveUpDeliveries(base))
   }
   if (roles.has('worker') || roles.has('dispatcher')) {
     engine.every(RECOVER_MS, 'taking back lost work', () => recover(base))

@@ -1,9 +1,11 @@
 import type { Clock } from '../clock.ts'
+import { afterAttempt, changesLane, type LaneResult } from '../core/lane.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Lease } from '../engine/lease.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
-import type { ClaimedDelivery, DeliveryStore, Lane } from '../store/store.ts'
+import type { Reserve } from '../jobs/reserve.ts'
+import type { ClaimedDelivery, DeliveryStore, Endpoint } from '../store/store.ts'
 import type { Deliver } from './deliver.ts'
 
 export interface DispatcherDependencies {
@@ -13,6 +15,7 @@ export interface DispatcherDependencies {
   clock: Clock
   events: BusinessEvents
   lease: Lease
+  reserve: Reserve
   /** Attempts in flight, over all lanes. */
   concurrency: number
   attemptTimeoutMs: number
@@ -25,8 +28,8 @@ interface LaneRun {
   successes: number
   /** The last claim left due deliveries behind. */
   more: boolean
-  /** As the last claim found it. */
-  lane: Lane | null
+  /** As the last claim found it, and what attempts have changed since. */
+  endpoint: Endpoint
 }
 
 const SWEEP_MS = 500
@@ -35,6 +38,8 @@ const SWEEP_MS = 500
  * What a process that died has claimed is taken back much sooner.
  */
 const LEASE_MARGIN_MS = 60_000
+/** How many of the places that are kept for tenants with nothing in flight one lane gets at once. */
+const RESERVED_CLAIM = 4
 /** Bounds one claim, so that a lane with a long backlog shares the loop with the others. */
 const MAX_CLAIM = 64
 
@@ -48,10 +53,11 @@ export class Dispatcher {
   /** Places taken, by attempts in flight and by claims under way. */
   #taken = 0
   #claims = 0
-  readonly #inFlight = new Set<string>()
+  /** One may be there twice for a moment: the store's answer to an attempt comes late, and the next has begun. */
+  readonly #inFlight = new Set<ClaimedDelivery>()
   /** The answer to a claim was lost: the store may have given us deliveries we do not know of. */
   #inDoubt = false
-  #stopping = false
+  readonly #stop = new AbortController()
 
   constructor(deps: DispatcherDependencies) {
     this.#deps = deps
@@ -69,7 +75,7 @@ export class Dispatcher {
 
   /** Starts no more attempts and waits for those in flight: each ends by its deadline. */
   async stop(): Promise<void> {
-    this.#stopping = true
+    this.#stop.abort()
     while (this.#attempts.size > 0) await Promise.all(this.#attempts)
   }
 
@@ -79,15 +85,20 @@ export class Dispatcher {
   }
 
   #drain(): void {
+    const { concurrency, lease, reserve } = this.#deps
+    const reserved = reserve.of(concurrency)
+    const crowded = concurrency - this.#inFlight.size <= reserved
     for (const laneId of this.#queue) {
-      const room = this.#deps.concurrency - this.#taken
-      if (room <= 0 || this.#stopping || this.#inDoubt || !this.#deps.lease.holds()) return
+      const room = concurrency - this.#taken
+      // What is short only because of claims under way comes back in a moment.
+      if (room <= (crowded ? 0 : reserved)) return
+      if (this.#stop.signal.aborted || this.#inDoubt || !lease.holds()) return
       this.#queue.delete(laneId)
-      this.#track(this.#claim(laneId, Math.min(room, MAX_CLAIM)))
+      this.#track(this.#claim(laneId, Math.min(room, crowded ? RESERVED_CLAIM : MAX_CLAIM), crowded))
     }
   }
 
-  async #claim(laneId: string, limit: number): Promise<void> {
+  async #claim(laneId: string, limit: number, crowded: boolean): Promise<void> {
     const { deliveries, clock, lease, attemptTimeoutMs, events } = this.#deps
     const { workerId } = lease
     this.#taken += limit
@@ -95,10 +106,14 @@ export class Dispatcher {
     let used = 0
     try {
       const leaseMs = attemptTimeoutMs + LEASE_MARGIN_MS
-      const { lane, ...claim } = await deliveries.claim({ laneId, workerId, now: clock.now(), limit, leaseMs })
+      const exceptTenants = new Set(crowded ? [...this.#inFlight].map(({ tenantId }) => tenantId) : [])
+      const request = { laneId, workerId, now: clock.now(), limit, leaseMs, exceptTenants }
+      const { lane, ...claim } = await deliveries.claim(request)
       used = claim.deliveries.length
-      const run = this.#lanes.get(laneId) ?? { inFlight: 0, successes: 0, more: false, lane }
-      Object.assign(run, { lane, more: claim.more, inFlight: run.inFlight + used })
+      if (claim.roomAt !== null) this.#comeBack(laneId, claim.roomAt)
+      if (lane === null) return
+      const run = this.#lanes.get(laneId) ?? { inFlight: 0, successes: 0, more: false, endpoint: lane }
+      Object.assign(run, { endpoint: lane, more: claim.more, inFlight: run.inFlight + used })
       if (run.inFlight > 0) this.#lanes.set(laneId, run)
       for (const delivery of claim.deliveries) this.#track(this.#attempt(delivery, run))
       if (claim.more && used === limit) this.#queue.add(laneId)
@@ -114,24 +129,34 @@ export class Dispatcher {
   }
 
   async #attempt(delivery: ClaimedDelivery, run: LaneRun): Promise<void> {
-    this.#inFlight.add(delivery.id)
+    this.#inFlight.add(delivery)
     try {
       // Claimed for us, but the process was stopped since for so long that somebody else may be sending it now.
       if (!this.#holds(delivery)) return
-      const { success } = await this.#deps.deliver(delivery, () => mayGrow(run))
-      if (!success) run.successes = 0
+      const { endpoint } = run
+      const { result, endedAt } = await this.#deps.deliver({ delivery, endpoint }, (result, now) =>
+        ofLane(run, result, now),
+      )
+      run.endpoint = { ...run.endpoint, ...afterAttempt(run.endpoint, result, false, endedAt).lane }
     } catch (error) {
       this.#deps.events.taskFailed('sending deliveries', error)
       // It is put back, as something that is claimed and not on its way.
       if (error instanceof StoreUnavailableError) this.#inDoubt = true
     } finally {
-      this.#inFlight.delete(delivery.id)
+      this.#inFlight.delete(delivery)
       this.#taken -= 1
       run.inFlight -= 1
       if (run.more) this.#queue.add(delivery.endpointId)
       if (run.inFlight === 0) this.#lanes.delete(delivery.endpointId)
       this.#drain()
     }
+  }
+
+  /** The sweep would find the lane again, but a rate is to be kept to the millisecond. */
+  #comeBack(laneId: string, at: number): void {
+    const { clock } = this.#deps
+    const wait = clock.sleep(Math.max(0, at - clock.now()), this.#stop.signal)
+    void wait.then(() => this.#wake([laneId])).catch(() => {})
   }
 
   #holds({ workerId }: ClaimedDelivery): boolean {
@@ -145,7 +170,8 @@ export class Dispatcher {
   async #settleDoubt(): Promise<void> {
     if (this.#claims > 0) return
     const { deliveries, lease } = this.#deps
-    await deliveries.releaseUnknown(lease.workerId, [...this.#inFlight])
+    const known = [...this.#inFlight].map(({ id }) => id)
+    await deliveries.releaseUnknown(lease.workerId, known)
     this.#inDoubt = false
   }
 
@@ -155,11 +181,16 @@ export class Dispatcher {
   }
 }
 
+/** What the lane learns of an attempt; null when it stays as it is. */
+function ofLane(run: LaneRun, result: LaneResult, now: number): LaneResult | null {
+  run.successes = result.success ? run.successes + 1 : 0
+  const grow = mayGrow(run)
+  if (grow) run.successes = 0
+  const known = { ...result, grow }
+  return changesLane(run.endpoint, known, now) ? known : null
+}
+
 /** A lane has earned more room when as many attempts as it may have at once have succeeded in a row. */
-function mayGrow(run: LaneRun): boolean {
-  run.successes += 1
-  if (run.lane === null || run.lane.concurrency >= run.lane.maxConcurrency) return false
-  if (run.successes < run.lane.concurrency) return false
-  run.successes = 0
-  return true
+function mayGrow({ successes, endpoint: { concurrency, maxConcurrency } }: LaneRun): boolean {
+  return concurrency < maxConcurrency && successes >= concurrency
 }

@@ -1,4 +1,4 @@
-import { sign } from '../core/signature.ts'
+import { type SigningKey, sign } from '../core/signature.ts'
 import { childSpan } from '../core/trace.ts'
 import type { EgressRequest } from '../egress/client.ts'
 import type { ClaimedDelivery } from '../store/store.ts'
@@ -7,23 +7,34 @@ import { VERSION } from '../version.ts'
 /** At most this much of a receiver's answer is read (CONTRACT §4). */
 const MAX_RESPONSE_BYTES = 16 * 1024
 
+/** How an endpoint wants its requests. */
+export interface RequestSettings {
+  /** Of a registered endpoint, as it is now; null: the one the delivery was made with. */
+  url: string | null
+  /** That sign, the newest first. */
+  keys: readonly SigningKey[]
+  /** The endpoint's own, lower case. */
+  headers: Readonly<Record<string, string>>
+  maxAttempts: number
+  timeoutMs: number
+}
+
 /**
  * The request of one attempt: the event's bytes as they were fixed, signed for now.
  * @param wallClockMs Receivers compare it with their own clocks, so it is the host's and not the injected one
  */
 export function prepareRequest(
   delivery: ClaimedDelivery,
-  keys: readonly Buffer[],
-  maxAttempts: number,
-  timeoutMs: number,
+  { url, keys, headers, maxAttempts, timeoutMs }: RequestSettings,
   wallClockMs: number,
   newHex: (digits: number) => string,
 ): EgressRequest {
   const timestamp = Math.floor(wallClockMs / 1000)
   return {
     method: 'POST',
-    url: delivery.url,
+    url: url ?? delivery.url,
     headers: {
+      ...headers,
       'content-type': 'application/json',
       'user-agent': `Posthorn/${VERSION}`,
       'webhook-id': delivery.eventId,

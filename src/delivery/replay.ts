@@ -45,6 +45,8 @@ export function replayer({ deliveries, engine, clock, events, deliveryTtlMs }: R
         throw new AppError('delivery-pending', 'The delivery has not ended yet; it is still going to be sent.')
       case 'endpoint_disabled':
         throw new AppError('endpoint-disabled', 'The endpoint is disabled, so the replay would be held.')
+      case 'endpoint_deleted':
+        throw new AppError('endpoint-deleted', 'The endpoint was deleted, so there is nobody to send it to.')
       case 'payload_expired':
         throw new AppError('payload-expired', 'The bytes of the event were erased.')
       case 'replaying':

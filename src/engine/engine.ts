@@ -8,6 +8,8 @@ export interface Wakes {
   cancelled: readonly string[]
   /** Jobs that were started, made progress or ended, for those who watch them. */
   changed: readonly string[]
+  /** Tenants with new events, for those who pull them. */
+  events: readonly string[]
 }
 
 /**

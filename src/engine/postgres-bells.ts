@@ -9,7 +9,7 @@ const CHANNEL = 'posthorn'
 /** PostgreSQL takes payloads below 8,000 bytes; ids have 36. */
 const NAMES_PER_PAYLOAD = 150
 
-const channels = ['lanes', 'cancelled', 'changed', 'jobs'] as const satisfies (keyof Wakes)[]
+const channels = ['lanes', 'cancelled', 'changed', 'events', 'jobs'] as const satisfies (keyof Wakes)[]
 
 interface Message {
   from: string

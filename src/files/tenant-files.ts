@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../clock.ts'
-import { AppError } from '../errors.ts'
+import { keyRefusal } from '../errors.ts'
 import type { AddedFile, FileRow, FileStore, NewKey } from '../store/store.ts'
 import { type FileBytes, MAX_FILE_BYTES } from './files.ts'
 
@@ -49,14 +49,7 @@ export function tenantFiles(store: FileStore, bytes: FileBytes, clock: Clock): T
         throw error
       })
       if (added.kind !== 'created') await bytes.remove(id)
-      if (added.kind === 'key_reused') {
-        throw new AppError('idempotency-key-reused', 'This idempotency key was used with another path or content.')
-      }
-      if (added.kind === 'key_busy') {
-        throw new AppError('idempotency-key-in-use', 'Another upload with this idempotency key is just being stored.', {
-          headers: { 'retry-after': '1' },
-        })
-      }
+      if (added.kind === 'key_reused' || added.kind === 'key_busy') throw keyRefusal(added.kind)
       return added
     },
     find: (tenantId, id) => store.get(tenantId, id),

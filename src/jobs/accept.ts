@@ -2,10 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { JsonText } from '../core/job.ts'
 import { type EgressAllow, judgeUrl } from '../egress/judge.ts'
 import type { Engine } from '../engine/engine.ts'
-import { AppError, MAX_DETAILS } from '../errors.ts'
+import { AppError, keyRefusal, MAX_DETAILS } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
-import type { Accepted, JobStore, NewJob, NewKey } from '../store/store.ts'
+import type { Accepted, Endpoint, EndpointStore, JobStore, NewJob, NewKey } from '../store/store.ts'
 import type { Backlog } from './backlog.ts'
 import { type CallbackEvent, DEFAULT_CALLBACK_EVENTS } from './callback.ts'
 
@@ -15,6 +15,8 @@ export interface JobRequest {
   type: string
   payload: unknown
   callbackUrl: string | null
+  /** Instead of it: a registered endpoint. */
+  endpointId: string | null
   callbackEvents: readonly CallbackEvent[] | null
   priority: number
   /** Ms since 1970; null: now. */
@@ -31,6 +33,7 @@ export interface JobRequest {
 
 export interface AcceptDependencies {
   jobs: JobStore
+  endpoints: EndpointStore
   registry: Registry
   engine: Engine
   clock: Clock
@@ -45,35 +48,42 @@ const RETRY_AFTER_S = '30'
 export type AcceptJob = (request: JobRequest) => Promise<Extract<Accepted, { job: unknown }>>
 
 /** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
-export function jobAcceptor({
-  jobs,
-  registry,
-  engine,
-  clock,
-  egressAllow,
-  events,
-  backlog,
-}: AcceptDependencies): AcceptJob {
+export function jobAcceptor(deps: AcceptDependencies): AcceptJob {
+  const { jobs, engine, events, backlog } = deps
   return async (request) => {
-    const handler = findHandler(registry, request.type)
-    await checkPayload(handler, request.payload)
-    const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
-    const job = newJob(request, handler, origin, clock)
-    const accepted = await takePlace(job, request.key, jobs, backlog)
-    if (accepted.kind === 'key_reused') {
-      throw new AppError('idempotency-key-reused', 'This idempotency key was used with another method, path or body.')
-    }
-    if (accepted.kind === 'key_busy') {
-      throw new AppError('idempotency-key-in-use', 'Another request with this idempotency key is just being stored.', {
-        headers: { 'retry-after': '1' },
-      })
-    }
+    const job = await checkedJob(request, deps).catch((error: unknown) => repeatOrRefusal(request, error, jobs))
+    const accepted = 'kind' in job ? job : await takePlace(job, request.key, jobs, backlog)
+    if (accepted.kind === 'key_reused' || accepted.kind === 'key_busy') throw keyRefusal(accepted.kind)
     if (accepted.kind === 'created') {
       events.jobAccepted(accepted.job)
       if (accepted.job.queue === 'ready') engine.wake('jobs', [accepted.job.type])
     }
     return accepted
   }
+}
+
+async function checkedJob(request: JobRequest, { registry, egressAllow, endpoints, clock }: AcceptDependencies) {
+  const handler = findHandler(registry, request.type)
+  await checkPayload(handler, request.payload)
+  const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
+  const endpoint =
+    request.endpointId === null ? null : await findEndpoint(request.tenantId, request.endpointId, endpoints)
+  return newJob({ ...request, callbackUrl: endpoint?.url ?? request.callbackUrl }, handler, origin, clock)
+}
+
+/** What was accepted once is answered as then, though handler or endpoint may be gone since. */
+async function repeatOrRefusal({ tenantId, key }: JobRequest, error: unknown, jobs: JobStore): Promise<Accepted> {
+  const known = key === null || !(error instanceof AppError) ? null : await jobs.lookUp(tenantId, key)
+  if (known?.kind === 'repeated') return known
+  throw error
+}
+
+async function findEndpoint(tenantId: string, id: string, endpoints: EndpointStore): Promise<Endpoint> {
+  const endpoint = await endpoints.get(tenantId, id)
+  if (endpoint !== null) return endpoint
+  throw new AppError('unknown-endpoint', 'The callback names an endpoint that does not exist.', {
+    details: [{ field: '/callback/endpoint_id', issue: 'is of no endpoint', value: id, location: 'body' }],
+  })
 }
 
 /** A repeat adds nothing to a full queue, and neither does what is scheduled for later. */
@@ -137,6 +147,7 @@ function newJob(request: JobRequest, handler: RegisteredHandler, origin: string 
     payload: JSON.stringify(request.payload),
     metadata: request.metadata,
     callbackUrl: request.callbackUrl,
+    endpointId: request.endpointId,
     callbackEvents: (request.callbackEvents ?? DEFAULT_CALLBACK_EVENTS).join(','),
     callback: origin === null ? null : { origin, newEndpointId: clock.newId('ep') },
     traceparent: request.traceparent,

@@ -17,9 +17,14 @@ export class Backlog {
     return this.#ready
   }
 
+  /** There may be more than was counted. */
+  get full(): boolean {
+    return this.#ready >= this.#max
+  }
+
   /** Takes a place before the job is stored, so that a burst cannot pass all at once. False: there is none. */
   reserve(): boolean {
-    if (this.#ready >= this.#max) return false
+    if (this.full) return false
     this.#ready += 1
     return true
   }

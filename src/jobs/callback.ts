@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Job } from '../core/job.ts'
 import { type CallbackState, isoTime, jobJson, jsonWith } from '../core/job-view.ts'
+import type { Engine } from '../engine/engine.ts'
 import type { NewCallback } from '../store/store.ts'
 
 /** Events about a job that its callback can ask for. */
@@ -52,4 +53,11 @@ export function callbackFor(
     createdAt,
     expiresAt: createdAt + settings.deliveryTtlMs,
   }
+}
+
+/** Rings for an event of a job that may have been stored: for its lane, and for those who pull. */
+export function ringCallback(engine: Engine, job: Pick<Job, 'endpointId' | 'tenantId'>): void {
+  if (job.endpointId === null) return
+  engine.wake('lanes', [job.endpointId])
+  engine.wake('events', [job.tenantId])
 }

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { JobStore } from '../store/store.ts'
-import type { CallbackSettings } from './callback.ts'
+import { type CallbackSettings, ringCallback } from './callback.ts'
 import { finishOf } from './end.ts'
 
 export interface CancelDependencies {
@@ -34,7 +34,7 @@ export function jobCanceller({ jobs, engine, clock, events, callbacks }: CancelD
       events.jobCancelled(cancelled)
       engine.wake('cancelled', [id])
       engine.wake('changed', [id])
-      if (cancelled.endpointId !== null) engine.wake('lanes', [cancelled.endpointId])
+      ringCallback(engine, cancelled)
       return cancelled
     }
   }

@@ -2,8 +2,16 @@ import type { Clock } from '../clock.ts'
 import { expiryNotice, type Job, resultExpiry } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
-import type { DeliveryStore, DeliveryView, FileStore, JobStore } from '../store/store.ts'
-import { type CallbackSettings, callbackFor, wantsEvent } from './callback.ts'
+import type {
+  DeliveryStore,
+  DeliveryView,
+  EventStore,
+  FileStore,
+  JobStore,
+  ReplayStore,
+  StatsStore,
+} from '../store/store.ts'
+import { type CallbackSettings, callbackFor, ringCallback, wantsEvent } from './callback.ts'
 
 export interface ExpiryDependencies {
   jobs: JobStore
@@ -20,6 +28,8 @@ const CHUNK = 500
 const UNSETTLED_MS = 60_000
 /** An upload that no job has named by then is given up. */
 const ORPHAN_MS = 24 * 3_600_000
+/** Figures are shown for a day at most; a busy platform writes millions of them in one. */
+const STATISTICS_KEPT_MS = 2 * 86_400_000
 
 /** Gives up what finished jobs have kept for long enough, and tells the callbacks that asked for it. */
 export async function expireResults(deps: ExpiryDependencies): Promise<void> {
@@ -58,24 +68,32 @@ async function expireOne(job: Job, { jobs, deliveries, files, engine, clock, cal
     await files.removeBytes(await jobs.expire(job, now, callbackFor(bare, 'job.expired', callbacks, clock)))
     engine.wake('changed', [job.id])
   }
-  if (job.endpointId !== null) engine.wake('lanes', [job.endpointId])
+  ringCallback(engine, job)
 }
 
 export interface PurgeDependencies {
   jobs: JobStore
   deliveries: DeliveryStore
+  eventStore: EventStore
   uploads: FileStore
+  replays: ReplayStore
+  stats: StatsStore
   files: TenantFiles
   clock: Clock
-  /** How long expired jobs and settled deliveries are still shown. */
+  /** How long expired jobs, settled deliveries and bulk replays are still shown. */
   retentionMs: number
 }
 
 /** Removes what is past its retention, and uploads that nobody uses. */
-export async function purgeOld({ jobs, deliveries, uploads, files, clock, retentionMs }: PurgeDependencies) {
-  const before = clock.now() - retentionMs
+export async function purgeOld(deps: PurgeDependencies) {
+  const { jobs, deliveries, eventStore, uploads, replays, stats, files, clock } = deps
+  const before = clock.now() - deps.retentionMs
   while ((await deliveries.purge(before, CHUNK)) === CHUNK);
+  while ((await eventStore.purge(before, CHUNK)) === CHUNK);
   while ((await jobs.purge(before, CHUNK)) === CHUNK);
+  while ((await replays.purge(before, CHUNK)) === CHUNK);
+  const figuresBefore = Math.max(before, clock.now() - STATISTICS_KEPT_MS)
+  while ((await stats.purge(figuresBefore, CHUNK)) === CHUNK);
   for (;;) {
     const orphans = await uploads.removeOrphans(clock.now() - ORPHAN_MS, CHUNK)
     await files.removeBytes(orphans)

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import { AppError } from '../errors.ts'
 import type { Sealer } from '../secrets.ts'
 import type { JobStore } from '../store/store.ts'
-import type { CallbackSettings } from './callback.ts'
+import { type CallbackSettings, ringCallback } from './callback.ts'
 import { finishOf, type JobEnd, problemJson } from './end.ts'
 import { runPlace } from './handler-context.ts'
 
@@ -42,7 +42,7 @@ export function outsideEnder({ jobs, engine, clock, sealer, callbacks }: Outside
       if (ended === null) continue
       engine.wake('cancelled', [id])
       engine.wake('changed', [id])
-      if (ended.endpointId !== null) engine.wake('lanes', [ended.endpointId])
+      ringCallback(engine, ended)
       return ended
     }
   }
@@ -68,6 +68,6 @@ export async function failForgotten(deps: Omit<OutsideDependencies, 'sealer'>): 
     if (decision.next === 'retry') await jobs.retry(job, decision.dueAt, problemJson(problem))
     else await jobs.finish(job, finishOf(job, { status: 'failed', problem }, callbacks, clock))
     engine.wake('changed', [job.id])
-    if (job.endpointId !== null) engine.wake('lanes', [job.endpointId])
+    ringCallback(engine, job)
   }
 }

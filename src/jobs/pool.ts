@@ -4,8 +4,9 @@ import type { Engine } from '../engine/engine.ts'
 import type { Lease } from '../engine/lease.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Registry } from '../handlers/registry.ts'
-import type { JobStore } from '../store/store.ts'
+import type { JobClaimRequest, JobStore } from '../store/store.ts'
 import { type ProcessJob, RunAborted } from './process.ts'
+import type { Reserve } from './reserve.ts'
 
 export interface PoolDependencies {
   jobs: JobStore
@@ -15,12 +16,16 @@ export interface PoolDependencies {
   clock: Clock
   events: BusinessEvents
   lease: Lease
+  reserve: Reserve
   /** Handlers running at once. */
   concurrency: number
 }
 
+/** A job may have two for a moment: the store's answer to the end of one comes late, and the next has begun. */
 interface Run {
+  id: string
   type: string
+  tenantId: string
   abort: AbortController
   done: Promise<void>
 }
@@ -30,7 +35,7 @@ const SWEEP_MS = 1000
 /** The worker: claims as many ready jobs as it has places for, and runs them. */
 export class JobPool {
   readonly #deps: PoolDependencies
-  readonly #runs = new Map<string, Run>()
+  readonly #runs = new Set<Run>()
   #lastTenant: string | null = null
   #filling: Promise<void> | null = null
   #fillAgain = false
@@ -48,11 +53,12 @@ export class JobPool {
     const { engine, lease } = this.#deps
     engine.onWake('jobs', () => void this.#fill())
     engine.onWake('cancelled', (ids) => {
-      for (const id of ids) this.#runs.get(id)?.abort.abort(new RunAborted('cancelled'))
+      const cancelled = new Set(ids)
+      for (const run of this.#runs) if (cancelled.has(run.id)) run.abort.abort(new RunAborted('cancelled'))
       if (ids.length === 0) void this.#endRunsNotHeld()
     })
     lease.onLost(() => {
-      for (const run of this.#runs.values()) run.abort.abort(new RunAborted('lost'))
+      for (const run of this.#runs) run.abort.abort(new RunAborted('lost'))
     })
     engine.every(SWEEP_MS, 'claiming jobs', () => this.#fill())
   }
@@ -61,11 +67,11 @@ export class JobPool {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true
     await this.#filling
-    const allDone = Promise.all([...this.#runs.values()].map((run) => run.done))
+    const allDone = Promise.all([...this.#runs].map((run) => run.done))
     const enough = new AbortController()
     await Promise.race([allDone, this.#deps.clock.sleep(graceMs, enough.signal).catch(() => {})])
     enough.abort()
-    for (const run of this.#runs.values()) run.abort.abort(new RunAborted('shutdown'))
+    for (const run of this.#runs) run.abort.abort(new RunAborted('shutdown'))
     await allDone
   }
 
@@ -94,14 +100,12 @@ export class JobPool {
   }
 
   async #claim(): Promise<number> {
-    const { jobs, engine, registry, clock, lease, concurrency } = this.#deps
-    const limit = concurrency - this.#runs.size
-    const types = new Map([...registry.values()].map((handler) => [handler.type, handler.concurrency]))
-    for (const { type } of this.#runs.values()) types.set(type, (types.get(type) ?? 0) - 1)
+    const { jobs, engine, lease } = this.#deps
+    const request = this.#request()
     // Where there is no room nobody knows what waits, so the next free place has to look.
-    this.#hungry = limit <= 0 || [...types.values()].some((room) => room <= 0)
-    if (limit <= 0 || !lease.holds()) return 0
-    const request = { workerId: lease.workerId, now: clock.now(), limit, types, afterTenant: this.#lastTenant }
+    this.#hungry =
+      request.limit <= request.reserved || [...request.types].some(([type, room]) => room <= reservedOf(request, type))
+    if (request.limit <= 0 || !lease.holds()) return 0
     const claimed = await jobs.claim(request)
     if (claimed.length > 0) {
       this.#hungry = true
@@ -115,9 +119,28 @@ export class JobPool {
     return claimed.length
   }
 
+  #request(): JobClaimRequest {
+    const { registry, clock, lease, concurrency, reserve } = this.#deps
+    const handlers = [...registry.values()]
+    const types = new Map(handlers.map((handler) => [handler.type, handler.concurrency]))
+    const runs = [...this.#runs]
+    for (const { type } of runs) types.set(type, (types.get(type) ?? 0) - 1)
+    return {
+      workerId: lease.workerId,
+      now: clock.now(),
+      limit: concurrency - runs.length,
+      types,
+      afterTenant: this.#lastTenant,
+      reserved: reserve.of(concurrency),
+      reservedByType: new Map(handlers.map(({ type, concurrency }) => [type, reserve.of(concurrency)])),
+      busyTenants: new Set(runs.map(({ tenantId }) => tenantId)),
+    }
+  }
+
   async #settleDoubt(): Promise<void> {
     const { jobs, lease } = this.#deps
-    await jobs.releaseUnknown(lease.workerId, [...this.#runs.keys()])
+    const known = [...this.#runs].map(({ id }) => id)
+    await jobs.releaseUnknown(lease.workerId, known)
     this.#inDoubt = false
   }
 
@@ -127,7 +150,7 @@ export class JobPool {
     const running = [...this.#runs]
     try {
       const held = new Set(await jobs.held(lease.workerId))
-      for (const [id, run] of running) if (!held.has(id)) run.abort.abort(new RunAborted('lost'))
+      for (const run of running) if (!held.has(run.id)) run.abort.abort(new RunAborted('lost'))
     } catch (error) {
       events.taskFailed('looking for cancelled jobs', error)
     }
@@ -143,11 +166,16 @@ export class JobPool {
     }
     const abort = new AbortController()
     const done = process(job, abort, isOurs).finally(() => {
-      this.#runs.delete(job.id)
+      this.#runs.delete(run)
       // Nothing was stored of a run that was given up: should it be ours still, it is put back.
       if (abort.signal.reason instanceof RunAborted && abort.signal.reason.why === 'lost') this.#inDoubt = true
       if (this.#hungry && !this.#stopping) void this.#fill()
     })
-    this.#runs.set(job.id, { type: job.type, abort, done })
+    const run: Run = { id: job.id, type: job.type, tenantId: job.tenantId, abort, done }
+    this.#runs.add(run)
   }
+}
+
+function reservedOf(request: JobClaimRequest, type: string): number {
+  return request.reservedByType.get(type) ?? 0
 }

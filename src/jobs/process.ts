@@ -9,7 +9,7 @@ import { checkInput, type RegisteredHandler, type Registry } from '../handlers/r
 import { notStored, resultOf } from '../handlers/suspension.ts'
 import type { JobStore } from '../store/store.ts'
 import { untilStored } from '../store/until-stored.ts'
-import { type CallbackSettings, callbackFor } from './callback.ts'
+import { type CallbackSettings, callbackFor, ringCallback } from './callback.ts'
 import { finishOf, type JobEnd, problemJson } from './end.ts'
 import type { RunTimes } from './estimate.ts'
 import { type ContextDependencies, handlerContext } from './handler-context.ts'
@@ -95,7 +95,7 @@ function progressKeeper(job: Job, abort: AbortController, ended: AbortSignal, de
         const held = await jobs.progress(job, { progress, message, at: clock.now(), callback })
         engine.wake('changed', [job.id])
         if (!held) abort.abort(new RunAborted('lost'))
-        else if (callback !== null && job.endpointId !== null) engine.wake('lanes', [job.endpointId])
+        else if (callback !== null) ringCallback(engine, job)
       } catch (error) {
         events.taskFailed('storing progress', error)
       }
@@ -113,7 +113,7 @@ async function announceStart(job: Job, deps: ProcessDependencies): Promise<boole
   const callback = callbackFor(job, 'job.started', callbacks, clock)
   if (callback === null) return true
   const held = await persist(() => jobs.announce(job, callback), deps)
-  if (held) engine.wake('lanes', [job.endpointId as string])
+  if (held) ringCallback(engine, job)
   return held
 }
 
@@ -198,7 +198,7 @@ async function finish(job: Job, end: JobEnd, deps: ProcessDependencies): Promise
   const finished = await persist(() => jobs.finish(job, finishOf(job, end, callbacks, clock)), deps)
   if (finished === null) return 'lost'
   engine.wake('changed', [job.id])
-  if (finished.endpointId !== null) engine.wake('lanes', [finished.endpointId])
+  ringCallback(engine, finished)
   return finished.status
 }
 

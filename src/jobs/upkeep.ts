@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import { deadlineExceeded, type Job, MAX_LOST_RUNS, workerLost } from '../core/job.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { JobStore } from '../store/store.ts'
-import type { CallbackSettings } from './callback.ts'
+import { type CallbackSettings, ringCallback } from './callback.ts'
 import { finishOf } from './end.ts'
 
 export interface UpkeepDependencies {
@@ -23,8 +23,9 @@ export async function advanceQueue({ jobs, engine, clock, callbacks }: UpkeepDep
   for (const job of await jobs.overdue(clock.now(), CHUNK)) {
     const finish = finishOf(job, { status: 'failed', problem: deadlineExceeded }, callbacks, clock)
     const finished = await jobs.finishUnclaimed(job.id, job.version, finish)
-    if (finished !== null) engine.wake('changed', [finished.id])
-    if (finished?.endpointId != null) engine.wake('lanes', [finished.endpointId])
+    if (finished === null) continue
+    engine.wake('changed', [finished.id])
+    ringCallback(engine, finished)
   }
 }
 
@@ -47,4 +48,5 @@ async function recover(job: Job, { jobs, callbacks, clock, engine }: UpkeepDepen
   }
   await jobs.finish(job, finishOf(job, { status: 'failed', problem: workerLost }, callbacks, clock))
   engine.wake('changed', [job.id])
+  ringCallback(engine, job)
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HandlerModule, handlerModule } from '../support/handler-module.ts'
 import { API_KEY, finished, startTestService, type TestService } from '../support/service.ts'
@@ -78,10 +79,10 @@ test('who is held when the service stops is answered, and a stream ends', async 
   const id = await own.submit({ type: 'echo', payload: {}, run_at: new Date(Date.now() + 60_000).toISOString() })
   const authorization = `Bearer ${API_KEY}`
   const held = fetch(`${own.url}/v1/jobs/${id}`, { headers: { authorization, prefer: 'wait=20' } })
-  const stream = fetch(`${own.url}/v1/jobs/${id}/events`, { headers: { authorization } }).then((one) => one.text())
-  // Both are under way when a third request, sent after them, has its answer.
-  await own.api('/readyz')
+  // When this one has been answered, and a moment has passed, the one before it is held.
+  const stream = await fetch(`${own.url}/v1/jobs/${id}/events`, { headers: { authorization } })
+  await delay(300)
   await own.service.stop()
   expect((await held).status).toBe(200)
-  expect(await stream).toBe(': still here\n\n')
+  expect(await stream.text()).toBe(': still here\n\n')
 })
