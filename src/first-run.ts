@@ -49,7 +49,14 @@ export async function ensureDefaultTenant(secrets: Secrets, deps: FirstRunDepend
   // Last, since it is what says that the first start is over.
   if (signingSecret) {
     const sealed = sealer.seal(signingSecret, signingSecretPlace(tenantId))
-    await tenants.saveTenant({ id: tenantId, name: DEFAULT_TENANT, signingSecret: sealed, createdAt: clock.now() })
+    await tenants.saveTenant({
+      id: tenantId,
+      name: DEFAULT_TENANT,
+      signingSecret: sealed,
+      signingKey: null,
+      publicKey: null,
+      createdAt: clock.now(),
+    })
   }
 }
 

@@ -3,21 +3,29 @@ import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { docsPage } from '../ui/docs.ts'
 import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
+import { type ReplayRoutes, replayRoutes } from './admin/replays.ts'
+import { adminStatsRoute } from './admin/stats.ts'
 import type { Authenticate } from './auth.ts'
 import { batchRoutes } from './batch.ts'
 import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
 import { variesByPrefer } from './documented.ts'
+import { type EndpointRoutes, endpointRoutes } from './endpoints.ts'
 import { type EventRoutes, eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
+import { type JwksRoutes, jwksRoutes } from './jwks.ts'
 import { openApiDocument } from './openapi.ts'
 import { type AddOperation, operationAdder } from './operation.ts'
 import { type OutsideRoutes, outsideRoutes } from './outside.ts'
 import { pollLimiter } from './poll-limit.ts'
 import { asAppError, JSON_TYPE, notFound, problemResponse } from './problem.ts'
+import { type PublishRoutes, publishRoutes } from './publish.ts'
+import { type PullRoutes, pullRoutes } from './pull.ts'
 import { resultRoutes } from './results.ts'
+import { endpointStatsRoute, type StatsRoutes } from './stats.ts'
 import { type SubmitRoutes, submitRoutes } from './submit.ts'
 import { type ReadyCheck, systemRoutes } from './system.ts'
+import { type VerifyRoutes, verifyRoutes } from './verify.ts'
 import { webSocketRoutes } from './websocket.ts'
 
 export type AppDependencies = JobRoutes &
@@ -25,7 +33,14 @@ export type AppDependencies = JobRoutes &
   EventRoutes &
   OutsideRoutes &
   DeliveryRoutes &
-  DeadLetterRoutes & {
+  EndpointRoutes &
+  PublishRoutes &
+  PullRoutes &
+  VerifyRoutes &
+  JwksRoutes &
+  DeadLetterRoutes &
+  ReplayRoutes &
+  StatsRoutes & {
     authenticate: Authenticate
     checks: Readonly<Record<string, ReadyCheck>>
     events: BusinessEvents
@@ -47,9 +62,17 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   eventRoutes(add, deps)
   outsideRoutes(add, deps)
   webSocketRoutes(add, deps)
+  endpointRoutes(add, deps)
+  publishRoutes(add, deps)
+  pullRoutes(add, deps)
+  verifyRoutes(add, deps)
+  jwksRoutes(add, deps)
   deliveryRoutes(add, deps)
   fileRoutes(add, deps)
   deadLetterRoutes(add, deps)
+  replayRoutes(add, deps)
+  endpointStatsRoute(add, deps)
+  adminStatsRoute(add, deps)
   systemRoutes(add, deps.checks)
   addDocuments(app, deps.publicUrl)
   return end(app, deps)

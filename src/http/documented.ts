@@ -25,7 +25,7 @@ type Documented = Responses[string]
 
 /** Where `Prefer` makes a difference. */
 export function variesByPrefer(path: string): boolean {
-  return /^\/v1\/(?:jobs|queue)(?:\/|$)/.test(path)
+  return /^\/v1\/(?:jobs|queue|events)(?:\/|$)/.test(path)
 }
 
 /** A response with these headers, when there is something to say in them. */

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { VERSION } from '../version.ts'
 import { BatchItem } from './batch.ts'
 import { EventSchema } from './schemas.ts'
+import { webhookOf, webhooks } from './webhooks.ts'
 
 export type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>
 
@@ -18,6 +19,7 @@ export function openApiDocument(app: OpenAPIHono, publicUrl: string): OpenApiDoc
   registry.registerComponent('securitySchemes', 'admin', { ...bearer, description: 'An admin key.' })
   registry.register('JobEvent', EventSchema)
   registry.register('BatchJob', BatchItem)
+  for (const type of Object.keys(webhooks) as (keyof typeof webhooks)[]) registry.registerWebhook(webhookOf(type))
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {

@@ -13,7 +13,7 @@ type Parsed<Schema> = Schema extends z.ZodType ? z.infer<Schema> : undefined
 
 /** One route: what it takes, who may call it, and its part of the OpenAPI document. */
 export interface Operation<Body extends z.ZodType | undefined, Query extends Shape, Params extends Shape> {
-  method: 'get' | 'post' | 'delete'
+  method: 'get' | 'post' | 'patch' | 'delete'
   /** With `{parameters}`. */
   path: string
   summary: string

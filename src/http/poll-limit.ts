@@ -29,7 +29,7 @@ export function pollLimiter(clock: Clock, perS: number): LimitPolls {
     }
     for (const [name, value] of Object.entries(headers)) c.header(name, value)
     if (allowed) return
-    throw new AppError('too-many-requests', `This key may ask for jobs ${perS} times a second.`, {
+    throw new AppError('too-many-requests', `This key may ask ${perS} times a second.`, {
       headers: { ...headers, 'retry-after': String(waitS) },
     })
   }

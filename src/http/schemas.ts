@@ -6,7 +6,7 @@ import { CALLBACK_EVENTS } from '../jobs/callback.ts'
 /** Keys that would reach into JavaScript's objects instead of being data. */
 const RESERVED_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
-const Metadata = z
+export const Metadata = z
   .unknown()
   .refine((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
   .refine((value) => !Object.keys(value as object).some((key) => RESERVED_KEYS.has(key)), 'has a reserved key')
@@ -30,12 +30,10 @@ export const SubmitJob = z
       .string()
       .optional()
       .openapi({ format: 'uri', description: 'Where events about the job are sent. Without it, poll.' }),
-    // Silence would mean a callback that never comes.
     callback: z
-      .unknown()
-      .refine((value) => value === undefined, 'registered endpoints are not there yet; use callback_url')
+      .object({ endpoint_id: z.string() })
       .optional()
-      .openapi({ type: 'object', description: 'Not there yet: use `callback_url`.' }),
+      .openapi({ description: 'Instead of `callback_url`: a registered endpoint, with a secret of its own.' }),
     callback_events: z.array(z.enum(CALLBACK_EVENTS)).min(1).optional().openapi({
       description:
         'Default: `job.completed`, `job.failed`, `job.cancelled`. `job.progress` comes at most once a second.',
@@ -50,11 +48,15 @@ export const SubmitJob = z
     result_ttl_s: z.int().min(60).max(31_536_000).optional(),
     metadata: Metadata.optional(),
   })
+  .refine((job) => job.callback === undefined || job.callback_url === undefined, {
+    path: ['callback'],
+    message: 'must not be there together with callback_url',
+  })
   .openapi('JobSubmission')
 export type SubmitJob = z.infer<typeof SubmitJob>
 
-const LinkSchema = z.object({ href: z.url(), rel: z.string(), method: z.enum(['GET', 'POST', 'DELETE']) })
-const Time = z.iso.datetime()
+export const LinkSchema = z.object({ href: z.url(), rel: z.string(), method: z.enum(['GET', 'POST', 'DELETE']) })
+export const Time = z.iso.datetime()
 
 export const AcceptedSchema = z
   .object({
@@ -75,7 +77,7 @@ const JobErrorSchema = z
   .object({ code: z.string(), title: z.string(), detail: z.string(), status: z.int(), data: z.unknown().optional() })
   .openapi('JobError')
 
-export const DELIVERY_STATUSES = ['pending', 'held', 'delivering', 'delivered', 'dead'] as const
+export const DELIVERY_STATUSES = ['waiting', 'pending', 'held', 'delivering', 'delivered', 'dead'] as const
 
 export const DEAD_REASONS = [
   'exhausted',

@@ -1,4 +1,13 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { OPERATIONAL_EVENTS } from '../../src/core/event-types.ts'
+import { noticeMaker } from '../../src/delivery/notices.ts'
+import { newEndpointRow } from '../../src/store/new-rows.ts'
+import { deadLetterRow } from '../../src/store/settle-rows.ts'
+import type { ClaimedDelivery, DeadLetter } from '../../src/store/store.ts'
+import { record } from '../store/fixtures.ts'
+import { fakeClock } from '../support/clock.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 
 type Node = Record<string, unknown>
@@ -8,13 +17,19 @@ interface Operation extends Node {
   security: Node[]
   parameters?: { name: string; in: string; required?: boolean; schema: Node }[]
   responses: Record<string, Node & { description: string; headers?: Node; content?: Node }>
+  requestBody?: { content: Record<string, { schema: Node }> }
   callbacks?: Record<string, Record<string, { post: Operation }>>
 }
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace']
 
 let posthorn: TestService
-let document: Node & { paths: Record<string, Record<string, Operation>>; components: Record<string, Node> }
+interface Document extends Node {
+  paths: Record<string, Record<string, Operation>>
+  webhooks: Record<string, { post: Operation }>
+  components: Record<string, Node>
+}
+let document: Document
 beforeAll(async () => {
   posthorn = await startTestService()
   document = (await (await posthorn.api('/openapi.json', { key: null })).json()) as typeof document
@@ -126,6 +141,40 @@ describe('submitting a job', () => {
     const content = (post.requestBody as { content: Record<string, { schema: Node }> }).content
     expect(content['application/json']?.schema.$ref).toBe('#/components/schemas/JobEvent')
   })
+})
+
+test('the operational events are documented as they are made', () => {
+  const clock = fakeClock()
+  const notices = noticeMaker(clock, 1000)
+  const url = 'https://receiver.example/'
+  const endpoint = newEndpointRow({ id: 'ep_1', tenantId: 'ten_1', kind: 'registered', url, createdAt: 0 })
+  const letter = deadLetterRow(
+    {
+      ...record(fakeClock(), {} as ClaimedDelivery),
+      decision: { next: 'dead', reason: 'gone', errorClass: 'http_status', error: 'Gone.' },
+    },
+    0,
+  )
+  const made = [
+    ...notices.ofLane(endpoint, { recovered: true, disabled: 'gone' }, 'order.paid', clock.now()),
+    ...notices.ofDeath(
+      { ...(letter as DeadLetter), deliveryId: 'd', eventId: 'e', endpointId: 'ep_1', attempts: 1 },
+      'a',
+    ),
+    ...notices.ofBacklog(endpoint, { pending: 3, oldestDueAt: 0 }, 'order.paid', clock.now()),
+  ]
+  const ajv = new Ajv2020({ strict: false })
+  addFormats.default(ajv)
+  for (const { type, body } of made) {
+    const documented = document.webhooks[type]?.post.requestBody
+    const validate = ajv.compile({ unevaluatedProperties: false, ...documented?.content['application/json']?.schema })
+    expect([type, validate(JSON.parse(body)), validate.errors]).toEqual([type, true, null])
+    for (const eventType of OPERATIONAL_EVENTS) {
+      expect(notices.ofLane(endpoint, { recovered: true, disabled: 'gone' }, eventType, 0)).toEqual([])
+    }
+  }
+  expect(made.map(({ type }) => type).sort()).toEqual([...OPERATIONAL_EVENTS].sort())
+  expect(Object.keys(document.webhooks)).toEqual(expect.arrayContaining([...OPERATIONAL_EVENTS, 'webhook.test']))
 })
 
 test('every route that is documented exists, and says so to the wrong method', async () => {

@@ -62,6 +62,9 @@ export async function walk(service: TestService, receives: Receiver, checkingFet
   await outside()
   await files()
   await deliveries()
+  await endpoints()
+  await events()
+  await replays()
   for (const path of ['/healthz', '/readyz', '/problems/not-found', '/problems/nothing']) {
     await call(`GET ${path}`, { key: null })
   }
@@ -146,6 +149,40 @@ async function files(): Promise<void> {
   await call('GET /v1/files/file_1')
 }
 
+async function endpoints(): Promise<void> {
+  const json = { url: `${receiver.url}/endpoint`, event_types: ['order.*'], ed25519: true, headers: { 'x-key': 's' } }
+  const { id } = await call('POST /v1/endpoints', { json, headers: { 'idempotency-key': 'endpoint' } })
+  for (const bad of [json, { ...json, ordering: 'fifo' }]) {
+    await call('POST /v1/endpoints', { json: bad, headers: { 'idempotency-key': 'endpoint' } })
+  }
+  await call('POST /v1/endpoints', { json: { url: 'http://10.0.0.1/' } })
+  for (const query of ['', '?limit=0']) await call(`GET /v1/endpoints${query}`)
+  for (const one of [id, 'ep_1']) {
+    await call(`PATCH /v1/endpoints/${one}`, { json: { description: 'changed' } })
+    await call(`GET /v1/endpoints/${one}`)
+    for (const what of ['rotate-secret', 'test']) await call(`POST /v1/endpoints/${one}/${what}`, { json: {} })
+    for (const what of ['secret', 'stats']) await call(`GET /v1/endpoints/${one}/${what}`)
+  }
+  const { id: gone } = await call('POST /v1/endpoints', { json: { url: receiver.url } })
+  for (let n = 0; n < 2; n++) await call(`DELETE /v1/endpoints/${gone}`)
+}
+
+async function events(): Promise<void> {
+  const order = { type: 'order.paid', data: { n: 1 }, key: 'k' }
+  for (const json of [order, order, { ...order, data: 2 }]) {
+    await call('POST /v1/events', { json, headers: { 'idempotency-key': 'event' } })
+  }
+  for (const json of [{ type: 'job.completed', data: 1 }, { type: 'order paid' }])
+    await call('POST /v1/events', { json })
+  for (const query of ['', '?limit=1&types=order.*', '?after=latest', '?after=nonsense']) {
+    await call(`GET /v1/events${query}`, { prefer: 'wait=0' })
+  }
+  const [hit] = await receiver.waitFor(1, ({ body }) => body.includes('order.paid'))
+  await call('POST /v1/verify', { json: { headers: hit?.headers, body: hit?.body } })
+  for (const json of [{ headers: {}, body: '' }, {}]) await call('POST /v1/verify', { json })
+  await call('GET /.well-known/jwks.json', { key: null })
+}
+
 async function deliveries(): Promise<void> {
   for (const path of ['/ok', '/gone']) {
     const { id } = await submit({ type: 'echo', callback_url: receiver.url + path })
@@ -168,5 +205,27 @@ async function deliveries(): Promise<void> {
   for (const what of ['dead-letters/dead_1', 'deliveries/dlv_1']) {
     await call(`POST /v1/admin/${what}/replay`, { key: ADMIN_KEY })
     await call(`POST /v1/admin/${what}/replay`)
+  }
+}
+
+/** One whose second letter waits for 100 s, so that it can be paused. */
+async function replays(): Promise<void> {
+  const admin = (target: string, json?: unknown) => call(target, { key: ADMIN_KEY, json })
+  for (const query of ['', '?tenant_id=', '?minutes=0']) await admin(`GET /v1/admin/stats${query}`)
+  for (const query of ['', '?limit=0']) {
+    for (const what of ['dead-letters/groups', 'replays']) await admin(`GET /v1/admin/${what}${query}`)
+  }
+  for (let n = 0; n < 2; n++) {
+    const { id } = await submit({ type: 'echo', callback_url: `${receiver.url}/gone` })
+    await posthorn.job(id, ({ callback }) => (callback as { status: string }).status === 'dead')
+  }
+  const filter = { filter: { all: true } }
+  for (const json of [{ ...filter, dry_run: true }, {}]) await admin('POST /v1/admin/replays', json)
+  const { id } = await admin('POST /v1/admin/replays', { ...filter, rate_per_s: 0.01 })
+  for (const one of [id, 'rpl_1']) {
+    await admin(`GET /v1/admin/replays/${one}`)
+    for (const act of ['pause', 'pause', 'resume', 'resume', 'cancel', 'resume']) {
+      await admin(`POST /v1/admin/replays/${one}/${act}`)
+    }
   }
 }

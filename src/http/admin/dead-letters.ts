@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import type { Replay } from '../../delivery/replay.ts'
-import type { DeliveryStore } from '../../store/store.ts'
+import type { DeadLetterFilter, DeliveryStore } from '../../store/store.ts'
 import { deadLetterView, deliveryView } from '../delivery-view.ts'
 import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from '../lists.ts'
 import type { AddOperation, CalledInput } from '../operation.ts'
 import { notFound, UNCACHED_JSON } from '../problem.ts'
+import { DeadLetterGroupSchema } from '../replay-schemas.ts'
+import { deadLetterGroupView } from '../replay-view.ts'
 import { DEAD_REASONS, DeadLetterSchema, DeliverySchema, IdParams, json } from '../schemas.ts'
 
 export interface DeadLetterRoutes {
@@ -18,6 +20,15 @@ const EnableQuery = z.object({
   enable: z.enum(['true', 'false']).optional().openapi({ description: 'Enable a disabled endpoint first.' }),
 })
 
+const filterParameters = {
+  tenant_id: z.string().optional(),
+  endpoint_id: z.string().optional(),
+  reason: z.enum(DEAD_REASONS).optional(),
+  fingerprint: z.string().optional(),
+  after: timeParameter,
+  before: timeParameter,
+}
+
 /** What admins do with deliveries that were given up, of all tenants. */
 export function deadLetterRoutes(add: AddOperation, { deliveries, replay, publicUrl }: DeadLetterRoutes): void {
   type ReplayInput = CalledInput<undefined, typeof EnableQuery, typeof IdParams>
@@ -25,32 +36,7 @@ export function deadLetterRoutes(add: AddOperation, { deliveries, replay, public
     const order = { deliveryId, caller, requestId: String(c.get('requestId')), enable: query.enable === 'true' }
     return c.body(JSON.stringify(deliveryView(await replay(order), publicUrl)), 202, UNCACHED_JSON)
   }
-  add(
-    {
-      method: 'get',
-      path: '/v1/admin/dead-letters',
-      tag,
-      role: 'admin',
-      summary: 'List dead letters, the newest first',
-      query: z.object({
-        tenant_id: z.string().optional(),
-        endpoint_id: z.string().optional(),
-        reason: z.enum(DEAD_REASONS).optional(),
-        fingerprint: z.string().optional(),
-        after: timeParameter,
-        before: timeParameter,
-        ...pageParameters,
-      }),
-      responses: { 200: listOf(DeadLetterSchema, 'A page of dead letters') },
-    },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const { tenant_id: tenantId, endpoint_id: endpointId, reason, fingerprint, after, before } = query
-      const found = await deliveries.deadLetters({ tenantId, endpointId, reason, fingerprint, after, before }, page)
-      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deadLetterView(one, publicUrl)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
-  )
+  addLists(add, deliveries, publicUrl)
   const replayable = {
     method: 'post',
     tag,
@@ -71,4 +57,53 @@ export function deadLetterRoutes(add: AddOperation, { deliveries, replay, public
     { ...replayable, path: '/v1/admin/deliveries/{id}/replay', summary: 'Replay a delivery of any tenant' },
     (input) => replayResponse(input, input.params.id),
   )
+}
+
+function addLists(add: AddOperation, deliveries: DeliveryStore, publicUrl: string): void {
+  const listed = { method: 'get', tag, role: 'admin' } as const
+  add(
+    {
+      ...listed,
+      path: '/v1/admin/dead-letters',
+      summary: 'List dead letters, the newest first',
+      query: z.object({ ...filterParameters, ...pageParameters }),
+      responses: { 200: listOf(DeadLetterSchema, 'A page of dead letters') },
+    },
+    async ({ c, query }) => {
+      const page = pageOf(query)
+      const found = await deliveries.deadLetters(filterOf(query), page)
+      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deadLetterView(one, publicUrl)) }))
+      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
+    },
+  )
+  add(
+    {
+      ...listed,
+      path: '/v1/admin/dead-letters/groups',
+      summary: 'Count dead letters that are alike',
+      description:
+        'By fingerprint, endpoint and reason, the largest group first: those that were not replayed yet. There is one page; to see more, narrow the filter.',
+      query: z.object({
+        ...filterParameters,
+        replayed: z
+          .enum(['true', 'false'])
+          .optional()
+          .openapi({ description: '`true`: count those that were replayed, too.' }),
+        limit: pageParameters.limit,
+      }),
+      responses: { 200: listOf(DeadLetterGroupSchema, 'The largest groups') },
+    },
+    async ({ c, query }) => {
+      const replayed = query.replayed === 'true' ? undefined : false
+      const found = await deliveries.deadLetterGroups({ ...filterOf(query), replayed }, pageOf(query).limit)
+      const links = [{ href: requestUrl(c.req.url, publicUrl).href, rel: 'self', method: 'GET' }]
+      const shown = { data: found.map(deadLetterGroupView), next_cursor: null, links }
+      return c.body(JSON.stringify(shown), 200, UNCACHED_JSON)
+    },
+  )
+}
+
+function filterOf(query: z.infer<z.ZodObject<typeof filterParameters>>): DeadLetterFilter {
+  const { tenant_id: tenantId, endpoint_id: endpointId, reason, fingerprint, after, before } = query
+  return { tenantId, endpointId, reason, fingerprint, after, before }
 }
