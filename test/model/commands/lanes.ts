@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import type { Decision, Delivery, LaneEffect } from '../../../src/core/delivery.ts'
+import type { Decision, Delivery } from '../../../src/core/delivery.ts'
+import type { LaneResult } from '../../../src/core/lane.ts'
 import type { AttemptRecord, ClaimedDelivery, LaneClaimRequest } from '../../../src/store/store.ts'
+import { silent } from '../../store/fixtures.ts'
 import {
   agree,
   agreeOnSet,
@@ -9,30 +11,40 @@ import {
   pick,
   step,
   takeSome,
+  tenant,
   type WeightedStep,
   type World,
   which,
   worker,
 } from '../world.ts'
 
-export const laneClaim = fc.record({ lane: which, worker, limit: fc.constantFrom(100, 3, 1, 0) })
+export const laneClaim = fc.record({
+  lane: which,
+  worker,
+  limit: fc.constantFrom(100, 3, 1, 0),
+  except: fc.option(tenant, { freq: 8 }),
+})
 
-export const LEASE_MS = 25_000
+type LaneClaimed = typeof laneClaim extends fc.Arbitrary<infer T> ? T : never
+
+/** How deliveries are claimed if nothing else is said. */
+export const PLAIN = { leaseMs: 25_000, exceptTenants: new Set<string>() }
 
 export const outcome = fc.record({
   next: fc.constantFrom('delivered', 'retry', 'dead'),
   waitMs: fc.constantFrom(0, 5000),
   reason: fc.constantFrom('exhausted', 'gone', 'rejected'),
   status: fc.option(fc.constantFrom(500, 410), { freq: 3 }),
-  effect: fc.option(
+  lane: fc.option(
     fc.record({
-      pauseMs: fc.constantFrom(null, 3000, 0),
+      answered: fc.constantFrom(false, false, false, true, null),
+      pauseMs: fc.constantFrom(null, null, 3000, 0),
       halve: fc.boolean(),
-      disable: fc.boolean(),
+      disable: fc.constantFrom(null, null, 'gone', 'asked'),
+      grow: oneIn(3),
     }),
-    { freq: 2 },
+    { freq: 4 },
   ),
-  grow: oneIn(3),
 })
 
 type Outcome = typeof outcome extends fc.Arbitrary<infer T> ? T : never
@@ -48,11 +60,13 @@ export function newRecord({ clock }: Pick<World, 'clock'>, delivery: ClaimedDeli
   const now = clock.now()
   const decision = decisionOf(outcome, now)
   const failure = decision.next === 'delivered' ? null : decision
-  const { effect } = outcome
-  const lane: LaneEffect | null = effect && {
-    pauseUntil: effect.pauseMs === null ? null : now + effect.pauseMs,
-    halve: effect.halve,
-    disable: effect.disable,
+  const success = failure === null
+  const lane: LaneResult | null = outcome.lane && {
+    ...outcome.lane,
+    success,
+    answered: success || outcome.lane.answered,
+    pauseUntil: outcome.lane.pauseMs === null ? null : now + outcome.lane.pauseMs,
+    claimedAt: delivery.claimedAt ?? 0,
   }
   const status = failure === null ? 200 : outcome.status
   return {
@@ -80,7 +94,7 @@ export function newRecord({ clock }: Pick<World, 'clock'>, delivery: ClaimedDeli
     deadLetterId: clock.newId('dead'),
     fingerprint: failure === null ? '' : `http_${status}`,
     lane,
-    growLane: failure === null && outcome.grow,
+    notices: silent,
   }
 }
 
@@ -128,12 +142,19 @@ export const delivering: WeightedStep[] = [
   ),
 ]
 
-async function claimLane(world: World, { lane, worker, limit }: { lane: number; worker: string; limit: number }) {
+async function claimLane(world: World, { lane, worker, limit, except }: LaneClaimed) {
   const { reference, clock } = world
   const due = reference.deliveries.dueLanes(clock.now())
   // Mostly one that is due, as far as there is one.
   const laneId = pick(lane < 3 && due.length > 0 ? due : reference.state.endpoints.keys(), lane) ?? 'ep_none'
-  await claimDeliveries(world, { laneId, workerId: worker, now: clock.now(), limit, leaseMs: LEASE_MS })
+  await claimDeliveries(world, {
+    laneId,
+    workerId: worker,
+    now: clock.now(),
+    limit,
+    ...PLAIN,
+    exceptTenants: new Set(except === null ? [] : [except]),
+  })
 }
 
 export async function claimDeliveries(world: World, request: LaneClaimRequest): Promise<ClaimedDelivery[]> {

@@ -25,15 +25,26 @@ export const claim = fc.record({
   rooms: fc.tuple(...TYPES.map((type) => fc.tuple(fc.constant(type), fc.constantFrom(9, 9, 1, 2, 0, -1)))),
   types: fc.constantFrom(2, 1),
   after: fc.option(fc.oneof(tenant, fc.constant('ten_bb'))),
+  reserved: fc.constantFrom(0, 1, 2),
+  busy: fc.uniqueArray(tenant, { maxLength: 2 }),
 })
 
 type Claim = typeof claim extends fc.Arbitrary<infer T> ? T : never
 
 export function claimRequest(
   { clock }: Pick<World, 'clock'>,
-  { worker, limit, rooms, types, after }: Claim,
+  { worker, limit, rooms, types, after, reserved, busy }: Claim,
 ): JobClaimRequest {
-  return { workerId: worker, now: clock.now(), limit, types: new Map(rooms.slice(0, types)), afterTenant: after }
+  return {
+    workerId: worker,
+    now: clock.now(),
+    limit,
+    types: new Map(rooms.slice(0, types)),
+    afterTenant: after,
+    reserved,
+    reservedByType: new Map(TYPES.map((type) => [type, Math.min(1, reserved)])),
+    busyTenants: new Set(busy),
+  }
 }
 
 export async function claimJobs(world: World, request: JobClaimRequest): Promise<Job[]> {

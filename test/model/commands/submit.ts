@@ -45,6 +45,7 @@ export function newJob(
     metadata: '{"order":"42"}',
     callbackUrl: origin && `${origin}/hook`,
     callbackEvents: 'job.completed',
+    endpointId: null,
     callback: origin === null ? null : { origin, newEndpointId: clock.newId('ep') },
     traceparent: `00-${asked.tenant}`,
     createdAt,

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { LEASE_MS, laneClaim, newRecord, outcome } from '../commands/lanes.ts'
+import { laneClaim, newRecord, outcome, PLAIN } from '../commands/lanes.ts'
 import { pick, which } from '../world.ts'
 import { type Crowd, call, type WeightedCall } from './crowd.ts'
 
@@ -10,7 +10,7 @@ export const deliveryCalls: WeightedCall[] = [
   call(10, 'claim a lane', laneClaim, async (crowd, store, { lane, worker, limit }) => {
     const laneId = pick(lanesByLoad(crowd), lane)
     if (laneId === undefined) return
-    const request = { laneId, workerId: worker, now: crowd.clock.now(), limit, leaseMs: LEASE_MS }
+    const request = { laneId, workerId: worker, now: crowd.clock.now(), limit, ...PLAIN }
     const claim = await store.deliveries.claim(request)
     crowd.laneClaims.push(claim)
     crowd.sent.push(...claim.deliveries)

@@ -1,4 +1,5 @@
-import { LEASE_MS } from '../commands/lanes.ts'
+import { unreserved } from '../../store/fixtures.ts'
+import { PLAIN } from '../commands/lanes.ts'
 import { newFinish } from '../commands/runs.ts'
 import { newJob } from '../commands/submit.ts'
 import { TENANTS, WORKERS } from '../world.ts'
@@ -20,7 +21,14 @@ export async function workUpTo(stage: Stage, crowd: Crowd): Promise<void> {
   }
   if (stage === 'ready') return
   const [workerId] = WORKERS
-  const claim = { workerId, now: crowd.clock.now(), limit: COUNT, types: new Map([['echo', COUNT]]), afterTenant: null }
+  const claim = {
+    workerId,
+    now: crowd.clock.now(),
+    limit: COUNT,
+    types: new Map([['echo', COUNT]]),
+    afterTenant: null,
+    ...unreserved,
+  }
   const runs = await store.jobs.claim(claim)
   crowd.runs.push(...runs)
   if (stage === 'running') return
@@ -35,7 +43,7 @@ export async function workUpTo(stage: Stage, crowd: Crowd): Promise<void> {
     workerId,
     now: crowd.clock.now(),
     limit: COUNT,
-    leaseMs: LEASE_MS,
+    ...PLAIN,
   })
   crowd.laneClaims.push(sending)
   crowd.sent.push(...sending.deliveries)

@@ -1,6 +1,7 @@
-import type { AttemptRecord, DeliveryStore } from '../../../src/store/store.ts'
+import { afterAttempt } from '../../../src/core/lane.ts'
+import type { AttemptRecord, DeliveryStore, Endpoint } from '../../../src/store/store.ts'
 import { wipe } from './expiry.ts'
-import { changeDelivery, type Endpoint, type State } from './state.ts'
+import { changeDelivery, type State } from './state.ts'
 import type { Verbs } from './verbs.ts'
 
 /** What comes of an attempt. */
@@ -50,14 +51,9 @@ function bury(state: State, { delivery, decision, attempt, now, deadLetterId, fi
   })
 }
 
-/** CONTRACT §4, "Outcome of an attempt": only registered endpoints are disabled. */
-function after(lane: Endpoint, { lane: effect, growLane, now }: AttemptRecord): Endpoint {
-  const changed = { ...lane }
-  if (effect?.halve) changed.concurrency = Math.max(1, Math.floor(lane.concurrency / 2))
-  else if (growLane) changed.concurrency = Math.min(lane.maxConcurrency, lane.concurrency * 2)
-  if (effect != null && effect.pauseUntil !== null) {
-    changed.pausedUntil = Math.max(lane.pausedUntil ?? 0, effect.pauseUntil)
-  }
-  if (effect?.disable && lane.kind === 'registered') changed.disabledAt ??= now
-  return changed
+/** What a lane learns is a rule of its own (core/lane.ts): here only that it is applied, and to registered ones alone in full. */
+function after(endpoint: Endpoint, { lane: result, now }: AttemptRecord): Endpoint {
+  if (result === null) return endpoint
+  const { lane, disabled } = afterAttempt(endpoint, result, endpoint.kind === 'registered', now)
+  return { ...endpoint, ...lane, disabledReason: disabled ?? endpoint.disabledReason }
 }

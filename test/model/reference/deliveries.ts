@@ -1,14 +1,16 @@
 import type { Delivery } from '../../../src/core/delivery.ts'
+import { enabledLane } from '../../../src/core/lane.ts'
 import type {
   DeadLetter,
   DeadLetterFilter,
   DeliveryFilter,
   DeliveryStore,
   DeliveryView,
+  Endpoint,
   Replayed,
   ReplayRequest,
 } from '../../../src/store/store.ts'
-import { changeDelivery, type Endpoint, type State } from './state.ts'
+import { changeDelivery, type State } from './state.ts'
 import { pageOf } from './submissions.ts'
 import type { Verbs } from './verbs.ts'
 
@@ -63,7 +65,10 @@ export function deliveries(state: State): Deliveries {
       if (state.events.get(delivery.eventId)?.body === '') return { kind: 'payload_expired' }
       const endpoint = endpointOf(delivery)
       if (endpoint.disabledAt !== null && !request.enable) return { kind: 'endpoint_disabled' }
-      state.endpoints.set(endpoint.id, { ...endpoint, disabledAt: null })
+      if (endpoint.disabledAt !== null) {
+        const enabled = { ...enabledLane(endpoint), disabledReason: null, enabledAt: request.now }
+        state.endpoints.set(endpoint.id, enabled)
+      }
       if (!running) restart(state, request)
       return { kind: 'replaying', delivery: get(null, delivery.id) as DeliveryView, fresh: !running }
     },

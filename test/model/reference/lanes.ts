@@ -1,6 +1,7 @@
 import type { Delivery } from '../../../src/core/delivery.ts'
-import type { Attempt, DeliveryStore, Lane } from '../../../src/store/store.ts'
-import { changeDelivery, type Endpoint, type State } from './state.ts'
+import { charged, claimable, rateRoomAt } from '../../../src/core/lane.ts'
+import type { Attempt, DeliveryStore, Endpoint } from '../../../src/store/store.ts'
+import { changeDelivery, type State } from './state.ts'
 import type { Verbs } from './verbs.ts'
 
 type Lanes = Verbs<Pick<DeliveryStore, 'dueLanes' | 'claim' | 'releaseUnknown'>> & {
@@ -21,19 +22,22 @@ export function lanes(state: State): Lanes {
       [...state.endpoints.values()]
         .filter((lane) => isOpen(lane, now) && due(lane.id, now).length > 0)
         .map(({ id }) => id),
-    claim({ laneId, workerId, now, limit, leaseMs }) {
+    claim({ laneId, workerId, now, limit, leaseMs, exceptTenants }) {
       const lane = state.endpoints.get(laneId)
-      if (lane === undefined) return { lane: null, deliveries: [], more: false }
+      if (lane === undefined) return { lane: null, deliveries: [], more: false, roomAt: null }
       const waiting = due(laneId, now).sort((a, b) => a.dueAt - b.dueAt || (a.id < b.id ? -1 : 1))
-      const idle = !state.workers.has(workerId) || !isOpen(lane, now)
-      const places = idle ? 0 : Math.max(0, Math.min(limit, lane.concurrency - inFlight(laneId)))
+      const idle = !state.workers.has(workerId) || exceptTenants.has(lane.tenantId)
+      const places = idle ? 0 : claimable(lane, inFlight(laneId), limit, now)
       const deliveries = waiting.slice(0, places).map((delivery) => {
         const { body, traceparent } = state.events.get(delivery.eventId) as { body: string; traceparent: string }
         const counted = { attempts: delivery.attempts + 1, claimNo: delivery.claimNo + 1 }
         const claim = { workerId, claimedAt: now, claimedUntil: now + leaseMs }
         return { ...changeDelivery(state, delivery, { status: 'delivering', ...counted, ...claim }), body, traceparent }
       })
-      return { lane: shownLane(lane), deliveries, more: waiting.length > places }
+      const after = { ...lane, rateTat: charged(lane, deliveries.length, now) }
+      state.endpoints.set(laneId, after)
+      const more = waiting.length > places
+      return { lane, deliveries, more, roomAt: more ? rateRoomAt(after, now) : null }
     },
     lost: (now) =>
       deliveriesThat(
@@ -57,12 +61,9 @@ export function lanes(state: State): Lanes {
   }
 }
 
-function isOpen(lane: Lane, now: number): boolean {
-  return lane.disabledAt === null && (lane.pausedUntil === null || lane.pausedUntil <= now)
-}
-
-function shownLane({ kind: _, origin: __, ...lane }: Endpoint): Lane {
-  return lane
+/** Something may be sent on it, as far as time goes. */
+function isOpen({ disabledAt, pausedUntil, probeAt }: Endpoint, now: number): boolean {
+  return disabledAt === null && (pausedUntil ?? now) <= now && (probeAt ?? now) <= now
 }
 
 /** The attempt that was under way does not count. */

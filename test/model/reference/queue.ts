@@ -72,9 +72,14 @@ function inOrder(a: Job, b: Job): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0
 }
 
-/** Tenants take turns, each with its first job of a type that has room, until nobody has one. */
-function inTurn(ready: readonly Job[], { limit, types, afterTenant }: JobClaimRequest): Job[] {
+/**
+ * Tenants take turns, each with its first job of a type that has room, until nobody has one. Who has a run already
+ * leaves the last places, of all and of each type, to those who have none.
+ */
+function inTurn(ready: readonly Job[], request: JobClaimRequest): Job[] {
+  const { limit, types, afterTenant, reserved, reservedByType } = request
   const room = new Map(types)
+  const busy = new Set(request.busyTenants)
   const tenants = [...new Set(ready.map(({ tenantId }) => tenantId))].sort()
   const behind = tenants.filter((tenant) => afterTenant === null || tenant > afterTenant)
   const round = [...behind, ...tenants.filter((tenant) => !behind.includes(tenant))]
@@ -82,10 +87,13 @@ function inTurn(ready: readonly Job[], { limit, types, afterTenant }: JobClaimRe
   for (let before = -1; taken.length !== before; ) {
     before = taken.length
     for (const tenant of round) {
-      const fits = (job: Job) => job.tenantId === tenant && !taken.includes(job) && (room.get(job.type) ?? 0) > 0
-      const next = taken.length < limit ? ready.find(fits) : undefined
+      const kept = (of: number) => (busy.has(tenant) ? of : 0)
+      const hasRoom = ({ type }: Job) => (room.get(type) ?? 0) > kept(reservedByType.get(type) ?? 0)
+      const fits = (job: Job) => job.tenantId === tenant && !taken.includes(job) && hasRoom(job)
+      const next = limit - taken.length > kept(reserved) ? ready.find(fits) : undefined
       if (next === undefined) continue
       taken.push(next)
+      busy.add(tenant)
       room.set(next.type, (room.get(next.type) ?? 0) - 1)
     }
   }

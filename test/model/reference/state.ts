@@ -1,20 +1,6 @@
 import type { Delivery } from '../../../src/core/delivery.ts'
 import type { Job } from '../../../src/core/job.ts'
-import type {
-  Attempt,
-  DeadLetter,
-  EndpointKind,
-  FileRow,
-  Lane,
-  NewCallback,
-  ProgressEvent,
-} from '../../../src/store/store.ts'
-
-/** A place that receives deliveries, as the model knows it. */
-export interface Endpoint extends Lane {
-  kind: EndpointKind
-  origin: string
-}
+import type { Attempt, DeadLetter, Endpoint, FileRow, NewCallback, ProgressEvent } from '../../../src/store/store.ts'
 
 export interface Event {
   id: string
@@ -92,6 +78,8 @@ export function addCallback(state: State, job: Job, callback: NewCallback | null
     jobId: job.id,
     url: job.callbackUrl as string,
     status: 'pending',
+    orderKey: null,
+    orderSeq: null,
     dueAt: createdAt,
     attempts: 0,
     claimNo: 0,

@@ -1,4 +1,5 @@
 import { isFinished, type Job } from '../../../src/core/job.ts'
+import { newLane } from '../../../src/core/lane.ts'
 import type { Accepted, JobFilter, JobStore, NewJob, NewKey, Page, Repeated } from '../../../src/store/store.ts'
 import { keyOf, type State } from './state.ts'
 import type { Verbs } from './verbs.ts'
@@ -55,17 +56,34 @@ function fits(job: Job, { status, type, createdAfter, createdBefore }: JobFilter
   )
 }
 
-/** One for each tenant and origin, made when it is needed first; it begins with 4 attempts at once and may have 64. */
-function endpointOf(state: State, { tenantId, callback }: NewJob): string | null {
-  if (callback === null) return null
+/** One for each tenant and origin, made when it is needed first. */
+function endpointOf(state: State, { tenantId, endpointId, callback, createdAt }: NewJob): string | null {
+  if (callback === null) return endpointId
   const { origin, newEndpointId: id } = callback
   for (const endpoint of state.endpoints.values()) {
     if (endpoint.tenantId === tenantId && endpoint.origin === origin) return endpoint.id
   }
-  const limits = { concurrency: 4, maxConcurrency: 64, pausedUntil: null, disabledAt: null }
-  state.endpoints.set(id, { id, tenantId, kind: 'implied', origin, ...limits })
+  state.endpoints.set(id, { ...newLane(), ...NOTHING_REGISTERED, id, tenantId, kind: 'implied', origin, createdAt })
   return id
 }
+
+const NOTHING_REGISTERED = {
+  url: null,
+  description: null,
+  eventTypes: '[]',
+  headers: null,
+  metadata: null,
+  ordering: 'none',
+  retrySchedule: null,
+  signingSecret: null,
+  ed25519: 0,
+  oldSecrets: '[]',
+  disabledReason: null,
+  enabledAt: null,
+  deletedAt: null,
+  backlogToldAt: null,
+  updatedAt: null,
+} as const
 
 function newJob({ callback: _, ...asked }: NewJob, endpointId: string | null): Job {
   return {

@@ -1,7 +1,9 @@
 import type { Clock } from '../../../src/clock.ts'
 import { deliveryPolicy } from '../../../src/core/delivery.ts'
+import { AttemptCounts } from '../../../src/delivery/attempt-counts.ts'
 import { deliverer } from '../../../src/delivery/deliver.ts'
 import { Dispatcher } from '../../../src/delivery/dispatcher.ts'
+import { noticeMaker } from '../../../src/delivery/notices.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
 import { StoreUnavailableError } from '../../../src/errors.ts'
 import type { BusinessEvents } from '../../../src/events.ts'
@@ -10,6 +12,7 @@ import { Isolation } from '../../../src/handlers/isolate.ts'
 import { RunTimes } from '../../../src/jobs/estimate.ts'
 import { JobPool } from '../../../src/jobs/pool.ts'
 import { jobProcessor } from '../../../src/jobs/process.ts'
+import { Reserve } from '../../../src/jobs/reserve.ts'
 import { advanceQueue, recoverJobs } from '../../../src/jobs/upkeep.ts'
 import { createSealer } from '../../../src/secrets.ts'
 import type { Store } from '../../../src/store/store.ts'
@@ -73,6 +76,7 @@ export async function startProcess({ store, engineOf }: Home, where: Surrounding
     clock,
     events,
     lease,
+    reserve: new Reserve(),
     callbacks,
     registry: plannedRegistry(clock, seen, lease),
   }
@@ -114,7 +118,9 @@ function workers(base: Base, egress: ReturnType<typeof moodyReceiver>): { pool: 
   const attemptTimeoutMs = ATTEMPT_TIMEOUT_MS
   const policy = deliveryPolicy(Array.from({ length: 100 }, () => 1000))
   const signingKeys = async () => [Buffer.alloc(32)]
-  const deliver = deliverer({ ...base, egress, signingKeys, policy, attemptTimeoutMs })
+  const sending = { egress, signingKeys, customHeaders: () => ({}), policy, attemptTimeoutMs }
+  const telling = { notices: noticeMaker(base.clock, callbacks.deliveryTtlMs), attemptCounts: new AttemptCounts() }
+  const deliver = deliverer({ ...base, ...sending, ...telling })
   return {
     pool: new JobPool({ ...base, process: jobProcessor({ ...base, ...context, ...runs }), concurrency: RUNS_AT_ONCE }),
     dispatcher: new Dispatcher({ ...base, deliver, concurrency: 8, attemptTimeoutMs }),
@@ -141,6 +147,8 @@ function silentEvents(onFailure: (error: unknown) => void): BusinessEvents {
     attemptEnded: nothing,
     attemptSuperseded: nothing,
     deliveryReplayed: nothing,
+    bulkReplayChanged: nothing,
+    bulkReplayDone: nothing,
     lostWorkFound: nothing,
     taskFailed: (_, error) => onFailure(error),
   }
