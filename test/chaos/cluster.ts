@@ -24,6 +24,10 @@ export interface Cluster extends AsyncDisposable {
   /** Those that are to be asked: started, and not about to end. */
   members: ReadonlySet<Member>
   tables: Tables
+  /** The URL of the database. */
+  place: string
+  /** What its processes are started with. */
+  env: Environment
   /** Null with SQLite. */
   server: PostgresServer | null
   /** Rejects when it is not ready at once. */
@@ -63,10 +67,13 @@ export async function startCluster({ engine = 'postgres', env = {} }: ClusterOpt
     members.delete(member)
     return member.end(signal)
   }
+  const common = { ...COMMON, ...files(folder), POSTHORN_DATABASE_URL: url, ...env }
   const open = stack.move()
   return {
     members,
     tables,
+    place: url,
+    env: common,
     server,
     workerOf,
     complaints: () => (server?.log() ?? '').split('\n').filter((line) => COMPLAINT.test(line) && !EXPLAINED.test(line)),
@@ -74,7 +81,7 @@ export async function startCluster({ engine = 'postgres', env = {} }: ClusterOpt
     async start(more = {}) {
       const name = `member-${++names}`
       const place = server === null ? url : `${url}?application_name=${name}`
-      const process = await startProcess({ ...COMMON, ...files(folder), POSTHORN_DATABASE_URL: place, ...env, ...more })
+      const process = await startProcess({ ...common, POSTHORN_DATABASE_URL: place, ...more })
       const member = { ...process, name }
       started.add(member)
       const { status } = await fetch(`${member.url}/readyz`)

@@ -1,0 +1,66 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { startReceiver } from '../support/receiver.ts'
+import { publish, register } from './client.ts'
+import { startCluster } from './cluster.ts'
+import { form, TIMEOUT_MS, tell } from './form.ts'
+
+const ENDPOINTS = 100
+/** How many of them hang, and how much later than undisturbed the others' p99 may be. */
+const PHASES = [
+  { hanging: 0, factor: 1 },
+  { hanging: 1, factor: 1.2 },
+  { hanging: ENDPOINTS / 2, factor: 2 },
+]
+const EVENTS = form(12, 60)
+const PAUSE_MS = 300
+const AT_MOST_MS = 1000
+/** Other tests run beside the short form; what comes of them is no matter of the product. */
+const NOISE_MS = form(300, 10)
+
+test.each(['postgres', 'sqlite'] as const)(
+  `of ${ENDPOINTS} endpoints on %s one hangs, then half of them: the others do not notice`,
+  { timeout: TIMEOUT_MS },
+  async (engine) => {
+    await using receiver = await startReceiver()
+    let hanging = 0
+    const sentAt = new Map<number, number>()
+    const latenciesMs: number[] = []
+    receiver.answer = ({ path, body, at }, response) => {
+      receiver.hits.length = 0
+      const endpoint = Number(path.slice(1))
+      // Even ones hang, one by one; the odd ones are those that are looked at.
+      if (endpoint % 2 === 0 && endpoint / 2 < hanging) return
+      if (endpoint % 2 === 1) latenciesMs.push(at - (sentAt.get((JSON.parse(body) as { data: number }).data) ?? 0))
+      response.end()
+    }
+    await using cluster = await startCluster({ engine, env: { POSTHORN_ATTEMPT_TIMEOUT: '5s' } })
+    const { url } = await cluster.start()
+    for (let n = 0; n < ENDPOINTS; n++) {
+      await register(url, { url: `${receiver.url}/${n}`, event_types: ['tick'] })
+    }
+    let events = 0
+    const p99 = async (): Promise<number> => {
+      latenciesMs.length = 0
+      for (let n = 0; n < EVENTS; n++) {
+        sentAt.set(events, Date.now())
+        await publish(url, { type: 'tick', data: events++ })
+        await delay(PAUSE_MS)
+      }
+      await expect.poll(() => latenciesMs.length).toBeGreaterThanOrEqual((EVENTS * ENDPOINTS) / 2)
+      return latenciesMs.toSorted((a, b) => a - b)[Math.floor(latenciesMs.length * 0.99)] as number
+    }
+    // The first deliveries open the connections and lanes.
+    await p99()
+    const measured: number[] = []
+    for (const phase of PHASES) {
+      hanging = phase.hanging
+      measured.push(await p99())
+    }
+    tell(`hanging endpoints, ${engine}`, { p99Ms: measured })
+    const [undisturbed = 0] = measured
+    for (const [n, { factor }] of PHASES.entries()) {
+      expect(measured[n]).toBeLessThanOrEqual(Math.min(AT_MOST_MS, factor * undisturbed + NOISE_MS))
+    }
+  },
+)
