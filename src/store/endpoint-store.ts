@@ -1,5 +1,6 @@
 import type { JsonText } from '../core/job.ts'
 import type { DisableReason, LaneState } from '../core/lane.ts'
+import type { AuditEntry } from './delivery-store.ts'
 import type { NewKey, Page } from './job-store.ts'
 
 export type EndpointKind = 'implied' | 'registered'
@@ -64,7 +65,12 @@ export interface EndpointStore {
   /** Newest first. */
   list(tenantId: string | null, page: Page): Promise<Endpoint[]>
   /** Writes what `change` makes of the endpoint, with its lane held. Null when there is none. */
-  update(tenantId: string | null, id: string, change: (endpoint: Endpoint) => Endpoint): Promise<Endpoint | null>
+  update(
+    tenantId: string | null,
+    id: string,
+    change: (endpoint: Endpoint) => Endpoint,
+    audit?: AuditEntry | null,
+  ): Promise<Endpoint | null>
   /** False when there is none. */
   remove(tenantId: string | null, id: string, now: number): Promise<boolean>
 }

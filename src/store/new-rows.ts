@@ -1,7 +1,7 @@
 import type { Delivery } from '../core/delivery.ts'
 import type { Job } from '../core/job.ts'
 import { newLane } from '../core/lane.ts'
-import type { Endpoint, EventRow, NewCallback, NewJob } from './store.ts'
+import type { Endpoint, EventRow, NewCallback, NewJob, Tenant } from './store.ts'
 
 // How rows begin, the same in every database.
 
@@ -124,5 +124,18 @@ export function newDeliveryRow(
     createdAt: event.createdAt,
     finishedAt: null,
     ...delivery,
+  }
+}
+
+/** A tenant's row with nothing set but where it begins. */
+export function newTenantRow(tenant: Pick<Tenant, 'id' | 'name' | 'signingSecret' | 'createdAt'>): Tenant {
+  return {
+    signingKey: null,
+    publicKey: null,
+    oldSecrets: '[]',
+    pollLimitPerS: null,
+    requestLimitPerS: null,
+    updatedAt: null,
+    ...tenant,
   }
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { newTenantRow } from '../../src/store/new-rows.ts'
 import type { ApiKey } from '../../src/store/store.ts'
 import { OTHER, TENANT } from './fixtures.ts'
 import type { Subject } from './jobs.contract.ts'
@@ -7,20 +8,23 @@ import type { Subject } from './jobs.contract.ts'
 export function tenantsContract(subject: Subject): void {
   const key = (hash: string, changes: Partial<ApiKey> = {}): ApiKey => {
     const { clock } = subject()
-    const shown = { prefix: 'phc_', lastFour: 'abcd', createdAt: clock.now(), revokedAt: null }
-    return { id: clock.newId('key'), tenantId: TENANT, role: 'client', name: 'environment', hash, ...shown, ...changes }
+    const shown = { prefix: 'phc_', lastFour: 'abcd', createdAt: clock.now() }
+    const times = { expiresAt: null, lastUsedAt: null, revokedAt: null }
+    return {
+      id: clock.newId('key'),
+      tenantId: TENANT,
+      role: 'client',
+      name: 'environment',
+      hash,
+      ...shown,
+      ...times,
+      ...changes,
+    }
   }
 
   test('a tenant of the same name gets the new signing secret and keeps its id', async () => {
     const { store } = subject()
-    const tenant = {
-      id: TENANT,
-      name: 'default',
-      signingSecret: 'one',
-      signingKey: null,
-      publicKey: null,
-      createdAt: 1,
-    }
+    const tenant = newTenantRow({ id: TENANT, name: 'default', signingSecret: 'one', createdAt: 1 })
     await store.tenants.saveTenant(tenant)
     await store.tenants.saveTenant({ ...tenant, id: OTHER, signingSecret: 'two' })
     expect(await store.tenants.findTenantByName('default')).toEqual({ ...tenant, signingSecret: 'two' })
@@ -29,10 +33,9 @@ export function tenantsContract(subject: Subject): void {
 
   test('a tenant gets one Ed25519 key, however many are made for it at once, and keeps it', async () => {
     const { store } = subject()
-    const none = { signingKey: null, publicKey: null, createdAt: 1 }
-    const tenant = { id: TENANT, name: 'default', signingSecret: 'one', ...none }
+    const tenant = newTenantRow({ id: TENANT, name: 'default', signingSecret: 'one', createdAt: 1 })
     await store.tenants.saveTenant(tenant)
-    await store.tenants.saveTenant({ id: OTHER, name: 'other', signingSecret: 'two', ...none })
+    await store.tenants.saveTenant(newTenantRow({ id: OTHER, name: 'other', signingSecret: 'two', createdAt: 1 }))
     expect(await store.tenants.publicKeys()).toEqual([])
     const made = ['a', 'b', 'c'].map((n) => ({ signingKey: `sealed ${n}`, publicKey: `whpk_${n}` }))
     const given = await Promise.all(made.map((key) => store.tenants.giveSigningKey(TENANT, key)))
@@ -45,24 +48,24 @@ export function tenantsContract(subject: Subject): void {
   })
 
   test('a key that takes the place of another ends it, and only it', async () => {
-    const { store } = subject()
-    await store.tenants.replaceKey(key('old'))
-    await store.tenants.replaceKey(key('admin', { role: 'admin', tenantId: null }))
-    await store.tenants.replaceKey(key('named', { name: 'other' }))
-    await store.tenants.replaceKey(key('new'))
-    expect(await store.tenants.findKey('old')).toBeNull()
-    expect(await store.tenants.findKey('new')).toMatchObject({ role: 'client', tenantId: TENANT })
-    expect(await store.tenants.findKey('admin')).toMatchObject({ role: 'admin', tenantId: null })
-    expect(await store.tenants.findKey('named')).toMatchObject({ name: 'other' })
+    const { store, clock } = subject()
+    await store.keys.replace(key('old'))
+    await store.keys.replace(key('admin', { role: 'admin', tenantId: null }))
+    await store.keys.replace(key('named', { name: 'other' }))
+    await store.keys.replace(key('new'))
+    expect(await store.keys.find('old', clock.now())).toBeNull()
+    expect(await store.keys.find('new', clock.now())).toMatchObject({ role: 'client', tenantId: TENANT })
+    expect(await store.keys.find('admin', clock.now())).toMatchObject({ role: 'admin', tenantId: null })
+    expect(await store.keys.find('named', clock.now())).toMatchObject({ name: 'other' })
   })
 
   test('a key that comes back is valid again', async () => {
-    const { store } = subject()
-    await store.tenants.replaceKey(key('a'))
-    await store.tenants.replaceKey(key('b'))
-    await store.tenants.replaceKey(key('a'))
-    expect(await store.tenants.findKey('a')).toMatchObject({ revokedAt: null })
-    expect(await store.tenants.findKey('b')).toBeNull()
+    const { store, clock } = subject()
+    await store.keys.replace(key('a'))
+    await store.keys.replace(key('b'))
+    await store.keys.replace(key('a'))
+    expect(await store.keys.find('a', clock.now())).toMatchObject({ revokedAt: null })
+    expect(await store.keys.find('b', clock.now())).toBeNull()
   })
 
   test('a file is found by its tenant alone', async () => {

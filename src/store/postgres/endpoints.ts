@@ -4,7 +4,7 @@ import type { Connection, Database } from './database.ts'
 import { isLocked } from './failures.ts'
 import { findKeys, takeKeys } from './idempotency-keys.ts'
 import { insertRows, rowsOf, selectList } from './rows.ts'
-import { endpoints } from './schema.ts'
+import { auditLog, endpoints } from './schema.ts'
 import { statement } from './statement.ts'
 
 const ALL = selectList(endpoints)
@@ -24,6 +24,7 @@ const remove = statement(
   `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${VISIBLE}`,
 )
 
+const addAudit = statement(insertRows(auditLog))
 const freeKey = statement('DELETE FROM idempotency_keys WHERE resource_id = @id')
 
 export function postgresEndpoints(db: Database): EndpointStore {
@@ -48,12 +49,13 @@ export function postgresEndpoints(db: Database): EndpointStore {
         }),
     get: (tenantId, id) => find(db, get({ tenantId, id })),
     list: (tenantId, page) => db.rows<Endpoint>(list({ tenantId, ...page })),
-    update: (tenantId, id, change) =>
+    update: (tenantId, id, change, audit = null) =>
       db.transaction(async (tx) => {
         const endpoint = await find(tx, hold({ tenantId, id }))
         if (endpoint === null) return null
         const changed = change(endpoint)
         await tx.changes(save({ rows: rowsOf(endpoints, [changed]) }))
+        if (audit !== null) await tx.changes(addAudit({ rows: rowsOf(auditLog, [audit]) }))
         return changed
       }),
     remove: (tenantId, id, now) =>

@@ -17,6 +17,11 @@ const UNAVAILABLE = new Set([
   '55P03', // a lock that somebody holds for too long
 ])
 
+/** Two rows of one name, number or key. */
+export function isDuplicate(error: unknown): boolean {
+  return codeOf(error) === '23505'
+}
+
 const LOCK_NOT_AVAILABLE = '55P03'
 
 /** A lock was not free in time: somebody else is in the middle of the same. */

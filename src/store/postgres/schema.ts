@@ -39,7 +39,13 @@ export const tenants = pgTable('tenants', {
   /** Ed25519: `whsk_…`, sealed, and `whpk_…`; made when the first endpoint asks for it. */
   signingKey: text('signing_key'),
   publicKey: text('public_key'),
+  /** JSON array of OldSecret. */
+  oldSecrets: text('old_secrets').notNull().default('[]'),
+  /** Of each process; null: as the service is configured. */
+  pollLimitPerS: doublePrecision('poll_limit_per_s'),
+  requestLimitPerS: doublePrecision('request_limit_per_s'),
   createdAt: long('created_at').notNull(),
+  updatedAt: long('updated_at'),
 })
 
 export const apiKeys = pgTable('api_keys', {
@@ -52,6 +58,9 @@ export const apiKeys = pgTable('api_keys', {
   prefix: text().notNull(),
   lastFour: text('last_four').notNull(),
   createdAt: long('created_at').notNull(),
+  expiresAt: long('expires_at'),
+  /** Exact to a minute. */
+  lastUsedAt: long('last_used_at'),
   revokedAt: long('revoked_at'),
 })
 

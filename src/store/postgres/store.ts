@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { StoreUnavailableError } from '../../errors.ts'
 import type { Store } from '../store.ts'
+import { postgresAudit } from './audit.ts'
 import { postgresReplays } from './bulk-replays.ts'
 import type { Database } from './database.ts'
 import { postgresDeliveries } from './deliveries.ts'
@@ -8,6 +9,7 @@ import { postgresEndpoints } from './endpoints.ts'
 import { postgresEvents } from './events.ts'
 import { postgresFiles } from './files.ts'
 import { postgresJobs } from './jobs.ts'
+import { postgresKeys } from './keys.ts'
 import { alone, openDatabase } from './open.ts'
 import { openSession, type Session } from './session.ts'
 import { statement } from './statement.ts'
@@ -44,6 +46,8 @@ export async function openPostgresStore({ url, poolSize, clock, onFault }: Postg
     db,
     session,
     tenants: postgresTenants(db),
+    keys: postgresKeys(db),
+    audit: postgresAudit(db),
     jobs: postgresJobs(db),
     deliveries: postgresDeliveries(db),
     endpoints: postgresEndpoints(db),

@@ -1,22 +1,31 @@
-import type { ApiKey, PublicKey, Tenant, TenantStore } from '../store.ts'
-import type { Database } from './database.ts'
+import { getTableColumns } from 'drizzle-orm'
+import { ADMINS } from '../admins.ts'
+import type { AddedTenant, PublicKey, Tenant, TenantStore } from '../store.ts'
+import type { Connection, Database } from './database.ts'
+import { isDuplicate, isLocked } from './failures.ts'
+import { findKeys, takeKeys } from './idempotency-keys.ts'
 import { insertRows, rowsOf, selectList } from './rows.ts'
-import { apiKeys, tenants } from './schema.ts'
+import { auditLog, tenants } from './schema.ts'
 import { statement } from './statement.ts'
 
 const ALL = selectList(tenants)
-const findKey = statement(`SELECT ${selectList(apiKeys)} FROM api_keys WHERE hash = @hash AND revoked_at IS NULL`)
 const byId = statement(`SELECT ${ALL} FROM tenants WHERE id = @id`)
+const hold = statement(`SELECT ${ALL} FROM tenants WHERE id = @id FOR NO KEY UPDATE`)
 const several = statement('SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2) AS tenant')
 const byName = statement(`SELECT ${ALL} FROM tenants WHERE name = @name`)
+const list = statement(
+  `SELECT ${ALL} FROM tenants WHERE @before::text IS NULL OR id < @before ORDER BY id DESC LIMIT @limit`,
+)
+const add = statement(`${insertRows(tenants)} ON CONFLICT (name) DO NOTHING`)
+const names = Object.values(getTableColumns(tenants)).map(({ name }) => name)
+// Nothing is changed where another tenant has the name. Of two that want one at once, the second waits and fails.
+const change = statement(
+  `UPDATE tenants SET ${names.map((name) => `${name} = t.${name}`).join(', ')}
+    FROM json_populate_recordset(NULL::tenants, @rows) AS t
+    WHERE tenants.id = t.id AND NOT EXISTS (SELECT 1 FROM tenants o WHERE o.name = t.name AND o.id <> t.id)`,
+)
 const save = statement(
   `${insertRows(tenants)} ON CONFLICT (name) DO UPDATE SET signing_secret = excluded.signing_secret RETURNING ${ALL}`,
-)
-const addKey = statement(`${insertRows(apiKeys)} ON CONFLICT (hash) DO UPDATE SET
-  revoked_at = NULL, tenant_id = excluded.tenant_id, role = excluded.role, name = excluded.name`)
-const revokeOthers = statement(
-  `UPDATE api_keys SET revoked_at = @createdAt WHERE tenant_id IS NOT DISTINCT FROM @tenantId AND role = @role
-    AND name = @name AND hash <> @hash AND revoked_at IS NULL`,
 )
 const giveKey = statement(
   'UPDATE tenants SET signing_key = @signingKey, public_key = @publicKey WHERE id = @id AND signing_key IS NULL',
@@ -24,20 +33,51 @@ const giveKey = statement(
 const publicKeys = statement(
   'SELECT id AS "tenantId", public_key AS "publicKey" FROM tenants WHERE public_key IS NOT NULL ORDER BY id',
 )
+const freeKey = statement('DELETE FROM idempotency_keys WHERE resource_id = @id')
+const addAudit = statement(insertRows(auditLog))
 
 export function postgresTenants(db: Database): TenantStore {
-  const tenant = async (query: ReturnType<typeof byId>) => (await db.rows<Tenant>(query))[0] ?? null
+  const tenant = (query: ReturnType<typeof byId>) => only(db, query)
   return {
-    findKey: async (hash) => (await db.rows<ApiKey>(findKey({ hash })))[0] ?? null,
+    add: (row, key, audit) =>
+      db
+        .transaction(async (tx): Promise<AddedTenant> => {
+          const uses = key === null ? [] : [{ key, tenantId: ADMINS, resourceId: row.id, createdAt: row.createdAt }]
+          if (key !== null && !(await takeKeys(tx, uses)).has(row.id)) {
+            const [use] = await findKeys(tx, uses)
+            const made = await only(tx, byId({ id: use?.resourceId ?? '' }))
+            return made === null ? { kind: 'key_reused' } : { kind: 'repeated', tenant: made }
+          }
+          if ((await tx.changes(add({ rows: rowsOf(tenants, [row]) }))) === 0) {
+            await tx.changes(freeKey({ id: row.id }))
+            return { kind: 'name_taken' }
+          }
+          await tx.changes(addAudit({ rows: rowsOf(auditLog, [audit]) }))
+          return { kind: 'created', tenant: row }
+        })
+        .catch((error: unknown): AddedTenant => {
+          if (key !== null && isLocked(error)) return { kind: 'key_busy' }
+          throw error
+        }),
+    list: (page) => db.rows<Tenant>(list({ ...page })),
+    update: (id, make, audit) =>
+      db
+        .transaction(async (tx) => {
+          const held = await only(tx, hold({ id }))
+          if (held === null) return null
+          const changed = make(held)
+          if ((await tx.changes(change({ rows: rowsOf(tenants, [changed]) }))) === 0) return 'name_taken'
+          if (audit !== null) await tx.changes(addAudit({ rows: rowsOf(auditLog, [audit]) }))
+          return changed
+        })
+        .catch((error: unknown) => {
+          if (isDuplicate(error)) return 'name_taken' as const
+          throw error
+        }),
     findTenant: (id) => tenant(byId({ id })),
     several: async () => ((await db.rows<{ count: number }>(several()))[0]?.count ?? 0) > 1,
     findTenantByName: (name) => tenant(byName({ name })),
     saveTenant: async (row) => (await tenant(save({ rows: rowsOf(tenants, [row]) }))) as Tenant,
-    replaceKey: (key) =>
-      db.transaction(async (tx) => {
-        await tx.changes(revokeOthers({ ...key }))
-        await tx.changes(addKey({ rows: rowsOf(apiKeys, [key]) }))
-      }),
     giveSigningKey: async (id, key) => {
       // Whoever is second waits for the first one's commit, and reads what that has written.
       await db.changes(giveKey({ id, ...key }))
@@ -45,4 +85,8 @@ export function postgresTenants(db: Database): TenantStore {
     },
     publicKeys: () => db.rows<PublicKey>(publicKeys()),
   }
+}
+
+async function only(on: Connection, query: ReturnType<typeof byId>): Promise<Tenant | null> {
+  return (await on.rows<Tenant>(query))[0] ?? null
 }

@@ -3,7 +3,7 @@ import { getTableColumns } from 'drizzle-orm'
 import type { AddedEndpoint, Endpoint, EndpointStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { keyTaker } from './idempotency-keys.ts'
-import { endpoints } from './schema.ts'
+import { auditLog, endpoints } from './schema.ts'
 import { insertInto, selectList } from './statements.ts'
 
 const ALL = selectList(endpoints)
@@ -40,6 +40,7 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
   const remove = db.prepare(
     `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${visible}`,
   )
+  const addAudit = db.prepare(insertInto(auditLog))
   const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
   return {
     add: (endpoint, key) =>
@@ -55,12 +56,13 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
       }),
     get: async (tenantId, id) => get.get({ tenantId, id }) ?? null,
     list: async (tenantId, page) => list.all({ tenantId, ...page }),
-    update: (tenantId, id, change) =>
+    update: (tenantId, id, change, audit = null) =>
       writer.run(() => {
         const endpoint = get.get({ tenantId, id })
         if (endpoint === undefined) return null
         const changed = change(endpoint)
         save.run(changed)
+        if (audit !== null) addAudit.run(audit)
         return changed
       }),
     remove: (tenantId, id, now) =>

@@ -24,7 +24,13 @@ export const tenants = sqliteTable('tenants', {
   /** Ed25519: `whsk_…`, sealed, and `whpk_…`; made when the first endpoint asks for it. */
   signingKey: text('signing_key'),
   publicKey: text('public_key'),
+  /** JSON array of OldSecret. */
+  oldSecrets: text('old_secrets').notNull().default('[]'),
+  /** Of each process; null: as the service is configured. */
+  pollLimitPerS: real('poll_limit_per_s'),
+  requestLimitPerS: real('request_limit_per_s'),
   createdAt: integer('created_at').notNull(),
+  updatedAt: integer('updated_at'),
 })
 
 export const apiKeys = sqliteTable('api_keys', {
@@ -37,6 +43,9 @@ export const apiKeys = sqliteTable('api_keys', {
   prefix: text().notNull(),
   lastFour: text('last_four').notNull(),
   createdAt: integer('created_at').notNull(),
+  expiresAt: integer('expires_at'),
+  /** Exact to a minute. */
+  lastUsedAt: integer('last_used_at'),
   revokedAt: integer('revoked_at'),
 })
 

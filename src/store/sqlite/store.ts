@@ -1,14 +1,17 @@
 import type { Store } from '../store.ts'
+import { sqliteAudit } from './audit.ts'
 import { sqliteReplays } from './bulk-replays.ts'
 import { sqliteDeliveries } from './deliveries.ts'
 import { sqliteEndpoints } from './endpoints.ts'
 import { sqliteEvents } from './events.ts'
+import { sqliteFiles } from './files.ts'
 import { GroupCommit } from './group-commit.ts'
 import { sqliteJobs } from './jobs.ts'
+import { sqliteKeys } from './keys.ts'
 import { openDatabase } from './open.ts'
 import { openReader } from './reader.ts'
 import { sqliteStats } from './stats.ts'
-import { sqliteFiles, sqliteTenants } from './tenants.ts'
+import { sqliteTenants } from './tenants.ts'
 import { sqliteWorkers } from './workers.ts'
 
 /**
@@ -23,6 +26,8 @@ export function openSqliteStore(path: string): Store {
   let pings = 0
   return {
     tenants: sqliteTenants(db, writer),
+    keys: sqliteKeys(db, writer),
+    audit: sqliteAudit(db, writer),
     jobs: sqliteJobs(db, writer, reader),
     deliveries: sqliteDeliveries(db, writer, reader),
     endpoints: sqliteEndpoints(db, writer),
