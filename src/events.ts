@@ -22,6 +22,8 @@ export interface BusinessEvents {
   bulkReplayChanged(replay: BulkReplay, change: { action: string; by: string; requestId: string }): void
   bulkReplayDone(replay: BulkReplay): void
   lostWorkFound(found: { jobs: number; deliveries: number }): void
+  /** So many rows are sealed with the first encryption key now. */
+  secretsResealed(rows: number): void
   /** A background task or a write failed and is going to be tried again. */
   taskFailed(task: string, error: unknown): void
 }
@@ -79,6 +81,7 @@ export function businessEvents(log: Logger): BusinessEvents {
         `bulk replay: ${action}`,
       ),
     bulkReplayDone: (replay) => log.info({ event: 'replay.done', ...aboutReplay(replay) }, 'bulk replay done'),
+    secretsResealed: (rows) => log.info({ event: 'secrets.resealed', rows }, 'sealed secrets with the first key'),
     lostWorkFound: (found) =>
       log.warn({ event: 'work.recovered', ...found }, 'took back the work of a process that is gone'),
     taskFailed: (task, error) => {

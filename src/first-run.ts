@@ -5,8 +5,10 @@ import type { Secrets } from './config.ts'
 import { newSecret } from './core/signature.ts'
 import { signingSecretPlace } from './delivery/signing-keys.ts'
 import { EX_CONFIG, StartError } from './errors.ts'
-import { hashApiKey, newApiKey, type Sealer } from './secrets.ts'
-import type { ApiKey, KeyRole, Tenant, TenantStore } from './store/store.ts'
+import { newApiKey, type Sealer } from './secrets.ts'
+import { newTenantRow } from './store/new-rows.ts'
+import type { KeyStore, Tenant, TenantStore } from './store/store.ts'
+import { keyRow } from './tenants/api-keys.ts'
 
 const DEFAULT_TENANT = 'default'
 
@@ -19,6 +21,7 @@ export interface FirstRun {
 
 export interface FirstRunDependencies {
   tenants: TenantStore
+  keys: KeyStore
   sealer: Sealer
   clock: Clock
   /** Called before anything is stored, so that no key exists that nobody has seen. */
@@ -30,7 +33,7 @@ export interface FirstRunDependencies {
  * take the place of those of the last start.
  */
 export async function ensureDefaultTenant(secrets: Secrets, deps: FirstRunDependencies): Promise<void> {
-  const { tenants, sealer, clock, show } = deps
+  const { tenants, keys, sealer, clock, show } = deps
   const known = await tenants.findTenantByName(DEFAULT_TENANT)
   if (known !== null && secrets.signingSecret === null) assertOpens(known, sealer)
   const made: FirstRun = {
@@ -44,19 +47,19 @@ export async function ensureDefaultTenant(secrets: Secrets, deps: FirstRunDepend
   const apiKey = secrets.apiKey ?? made.apiKey
   const adminKey = secrets.adminKey ?? made.adminKey
   const source = (given: string | null) => (given === null ? 'first start' : 'environment')
-  if (apiKey) await tenants.replaceKey(keyRow(apiKey, tenantId, 'client', source(secrets.apiKey), clock))
-  if (adminKey) await tenants.replaceKey(keyRow(adminKey, null, 'admin', source(secrets.adminKey), clock))
+  if (apiKey) {
+    const order = { role: 'client', tenantId, name: source(secrets.apiKey), expiresAt: null } as const
+    await keys.replace(keyRow(apiKey, order, clock))
+  }
+  if (adminKey) {
+    const order = { role: 'admin', tenantId: null, name: source(secrets.adminKey), expiresAt: null } as const
+    await keys.replace(keyRow(adminKey, order, clock))
+  }
   // Last, since it is what says that the first start is over.
   if (signingSecret) {
     const sealed = sealer.seal(signingSecret, signingSecretPlace(tenantId))
-    await tenants.saveTenant({
-      id: tenantId,
-      name: DEFAULT_TENANT,
-      signingSecret: sealed,
-      signingKey: null,
-      publicKey: null,
-      createdAt: clock.now(),
-    })
+    const signing = { id: tenantId, name: DEFAULT_TENANT, signingSecret: sealed, createdAt: clock.now() }
+    await tenants.saveTenant(newTenantRow(signing))
   }
 }
 
@@ -70,20 +73,6 @@ function assertOpens(tenant: Tenant, sealer: Sealer): void {
       EX_CONFIG,
       error,
     )
-  }
-}
-
-function keyRow(key: string, tenantId: string | null, role: KeyRole, name: string, clock: Clock): ApiKey {
-  return {
-    id: clock.newId('key'),
-    tenantId,
-    role,
-    name,
-    hash: hashApiKey(key),
-    prefix: key.slice(0, 4),
-    lastFour: key.slice(-4),
-    createdAt: clock.now(),
-    revokedAt: null,
   }
 }
 

@@ -10,6 +10,11 @@ export interface Sealer {
   seal(text: string, place: string): string
   /** @throws Error when the ciphertext is damaged, belongs to another place, or its key is missing. */
   open(sealed: string, place: string): string
+  /** Whether it was sealed with the first key, or with any there is. */
+  isCurrent(sealed: string): boolean
+  knows(sealed: string): boolean
+  /** Id of the key it was sealed with. */
+  keyIdOf(sealed: string): string
   /** A token for `place` that only this service can make, and tell again without storing it. */
   token(place: string): string
   isToken(token: string, place: string): boolean
@@ -25,7 +30,11 @@ export function createSealer(keys: ReadonlyMap<string, Buffer>): Sealer {
   if (first === undefined) throw new RangeError('a sealer needs a key')
   const [currentId, currentKey] = first
   const tokenOf = (key: Buffer, place: string) => `pht_${createHmac('sha256', key).update(place).digest('base64url')}`
+  const keyIdOf = (sealed: string): string => sealed.split(':')[1] ?? ''
   return {
+    keyIdOf,
+    isCurrent: (sealed) => keyIdOf(sealed) === currentId,
+    knows: (sealed) => keys.has(keyIdOf(sealed)),
     token: (place) => tokenOf(currentKey, place),
     isToken: (token, place) => [...keys.values()].some((key) => sameText(tokenOf(key, place), token)),
     seal(text, place) {
@@ -40,7 +49,8 @@ export function createSealer(keys: ReadonlyMap<string, Buffer>): Sealer {
       if (version !== 'v1' || encoded === undefined) throw new Error('not a sealed text')
       if (key === undefined) throw new Error(`the encryption key "${id}" is not among POSTHORN_ENCRYPTION_KEYS`)
       const bytes = Buffer.from(encoded, 'base64')
-      const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES))
+      if (bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error('a sealed text is cut off')
+      const decipher = createDecipheriv(ALGORITHM, key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
       decipher.setAAD(Buffer.from(place)).setAuthTag(bytes.subarray(-TAG_BYTES))
       return decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
     },

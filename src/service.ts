@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { openBackend } from './backend.ts'
 import type { Clock } from './clock.ts'
-import { type Config, dataFolder, type Role, type Secrets } from './config.ts'
+import { type Config, dataFolder, type Secrets } from './config.ts'
 import { deliveryPolicy } from './core/delivery.ts'
 import { scheduleSpan } from './core/retry.ts'
 import { AttemptCounts } from './delivery/attempt-counts.ts'
@@ -9,12 +9,10 @@ import { bulkReplays } from './delivery/bulk-replay.ts'
 import { deliverer } from './delivery/deliver.ts'
 import { Dispatcher } from './delivery/dispatcher.ts'
 import { endpointKeeper } from './delivery/endpoints.ts'
-import { giveUpDeliveries, tellBacklogs } from './delivery/give-up.ts'
 import { noticeMaker } from './delivery/notices.ts'
 import { publisher } from './delivery/publish.ts'
 import { eventReader } from './delivery/pull.ts'
 import { replayer } from './delivery/replay.ts'
-import { replayDriver } from './delivery/replay-driver.ts'
 import { customHeaders, signingKeys } from './delivery/signing-keys.ts'
 import { tenantKeys } from './delivery/tenant-keys.ts'
 import { endpointTrier } from './delivery/try-endpoint.ts'
@@ -35,14 +33,17 @@ import { jobAcceptor } from './jobs/accept.ts'
 import { Backlog } from './jobs/backlog.ts'
 import { jobCanceller } from './jobs/cancel.ts'
 import { estimator, RunTimes } from './jobs/estimate.ts'
-import { expireResults, purgeOld } from './jobs/expire.ts'
-import { failForgotten, outsideEnder } from './jobs/outside.ts'
+import { outsideEnder } from './jobs/outside.ts'
 import { JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
 import { Reserve } from './jobs/reserve.ts'
-import { advanceQueue, recoverJobs } from './jobs/upkeep.ts'
 import { jobWatchers } from './jobs/wait.ts'
-import { createSealer, keyFile } from './secrets.ts'
+import { keepSealed, recover, startLoops } from './loops.ts'
+import { createSealer, keyFile, type Sealer } from './secrets.ts'
+import type { Store } from './store/store.ts'
+import { apiKeyKeeper, KeyUses } from './tenants/api-keys.ts'
+import { missingKeyIds } from './tenants/reseal.ts'
+import { tenantKeeper } from './tenants/tenants.ts'
 
 export interface Service extends AsyncDisposable {
   /** Base of the API, as clients reach it. */
@@ -64,20 +65,8 @@ export interface ServiceOptions {
 
 /** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
 const EXTRA_DELIVERY_TTL_MS = 24 * 3_600_000
-const UPKEEP_MS = 1000
 /** The rest is for putting back what still runs, and for closing: whoever counts the grace period then kills. */
 const RUNS_SHARE_OF_GRACE = 0.8
-const PURGE_MS = 60_000
-const SWEEP_BYTES_MS = 6 * 3_600_000
-const BACKLOG_MS = 1000
-const RUN_TIMES_MS = 10_000
-const STATISTICS_MS = 10_000
-const TENANTS_MS = 10_000
-const RECOVER_MS = 1000
-const LOST_CHUNK = 500
-const GIVE_UP_MS = 5000
-const REPLAY_MS = 50
-const BACKLOGS_MS = 60_000
 
 /** Builds the service and starts it. @throws StartError when it cannot start; nothing is left behind then */
 export async function startService(options: ServiceOptions): Promise<Service> {
@@ -115,15 +104,27 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   startLoops(config.roles, base, pool, dispatcher)
   await base.engine.start()
   server.serve(app.fetch)
+  const stopping = new AbortController()
+  const sealed = keepSealed(base, stopping.signal)
+  const stopSealing = () => {
+    stopping.abort()
+    return sealed
+  }
   const stop = stopper(
     server,
-    [watchers.release, pulls.release, () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs), () => dispatcher.stop()],
+    [
+      watchers.release,
+      pulls.release,
+      stopSealing,
+      () => pool.stop(RUNS_SHARE_OF_GRACE * config.graceMs),
+      () => dispatcher.stop(),
+    ],
     stack.move(),
   )
   return { url: publicUrl, port: server.port, stop, [Symbol.asyncDispose]: stop }
 }
 
-type Base = Awaited<ReturnType<typeof openBase>>
+export type Base = Awaited<ReturnType<typeof openBase>>
 
 /** What everything else stands on: opened here, closed by the stack in the opposite order. */
 async function openBase(options: ServiceOptions, registry: Registry, publicUrl: string, stack: AsyncDisposableStack) {
@@ -133,7 +134,10 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
   const { store, engine, lease, clock } = await openBackend({ config, events, clock: options.clock, types }, stack)
   const sealer = createSealer(secrets.encryptionKeys ?? keyFile(dataFolder(config.database)))
   const show = (made: FirstRun) => options.showFirstRun(made, publicUrl)
-  await store.alone(() => ensureDefaultTenant(secrets, { tenants: store.tenants, sealer, clock, show }))
+  await store.alone(() =>
+    ensureDefaultTenant(secrets, { tenants: store.tenants, keys: store.keys, sealer, clock, show }),
+  )
+  await assertKeysKnown(store, sealer)
   const files = tenantFiles(store.files, await openFiles(config, stack), clock)
   const egress = stack.adopt(createEgressClient({ allow: config.egressAllow }), (client) => client.close())
   const isolation = stack.use(new Isolation())
@@ -141,6 +145,7 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
   const deliveryTtlMs = scheduleSpan(policy) + EXTRA_DELIVERY_TTL_MS
   const runTimes = new RunTimes()
   const backlog = new Backlog(config.maxPending)
+  const keyUses = new KeyUses()
   const reserve = new Reserve()
   await reserve.look(store.tenants)
   const attemptCounts = stack.adopt(new AttemptCounts(), (counts) =>
@@ -171,7 +176,15 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
     lease,
     ...attempts,
   }
-  return { ...opened, ...settings, clock, events, runTimes, backlog, attemptCounts, notices, reserve }
+  return { ...opened, ...settings, clock, events, runTimes, backlog, keyUses, attemptCounts, notices, reserve }
+}
+
+/** Found out now rather than at the first delivery. */
+async function assertKeysKnown(store: Store, sealer: Sealer): Promise<void> {
+  const missing = [...(await missingKeyIds(store, sealer))].sort()
+  if (missing.length === 0) return
+  const text = `Stored secrets were sealed with the encryption keys ${missing.join(', ')}, which are not there.`
+  throw new StartError(`${text} Add them to POSTHORN_ENCRYPTION_KEYS behind the first.`, EX_CONFIG)
 }
 
 function createWorkers(base: Base, config: Config, log: Logger): { pool: JobPool; dispatcher: Dispatcher } {
@@ -206,7 +219,11 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     tryEndpoint: endpointTrier({ ...base, endpoints: store.endpoints }),
     egressAllow,
     estimate: estimator({ ...base, concurrencyOf }),
-    authenticate: authenticator(store.tenants),
+    keys: store.keys,
+    audit: store.audit,
+    tenantKeeper: tenantKeeper({ ...base, tenants: store.tenants }),
+    apiKeyKeeper: apiKeyKeeper({ ...base, tenants: store.tenants, keys: store.keys }),
+    authenticate: authenticator({ ...base, keys: store.keys }),
     checks: {
       database: async () => {
         await store.ping()
@@ -214,47 +231,6 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
       },
       loops: async () => engine.lateTasks().map((task) => `${task} hangs`)[0] ?? null,
     },
-  }
-}
-
-/** Takes back what processes that died have held. */
-async function recover(base: Base): Promise<void> {
-  const { deliveries, clock, events, lease } = base
-  await lease.reap()
-  const jobs = await recoverJobs(base)
-  let found = 0
-  for (let count = LOST_CHUNK; count === LOST_CHUNK; found += count) {
-    count = await deliveries.releaseLost(clock.now(), LOST_CHUNK)
-  }
-  if (jobs + found > 0) events.lostWorkFound({ jobs, deliveries: found })
-}
-
-function startLoops(roles: ReadonlySet<Role>, base: Base, pool: JobPool, dispatcher: Dispatcher): void {
-  const { engine, jobs, clock, backlog, runTimes } = base
-  engine.every(RUN_TIMES_MS, 'keeping run times', () => runTimes.sync(jobs, clock))
-  engine.every(TENANTS_MS, 'counting tenants', () => base.reserve.look(base.store.tenants))
-  if (roles.has('api')) engine.every(BACKLOG_MS, 'counting the backlog', () => backlog.count(jobs))
-  if (roles.has('worker')) {
-    pool.start()
-    engine.every(UPKEEP_MS, 'advancing the queue', () => advanceQueue(base))
-    engine.every(UPKEEP_MS, 'expiring results', () => expireResults(base))
-    engine.every(PURGE_MS, 'removing what is old', () =>
-      purgeOld({ ...base, uploads: base.store.files, replays: base.store.replays }),
-    )
-    engine.every(SWEEP_BYTES_MS, 'sweeping files without a row', async () => {
-      await base.files.sweepBytes()
-    })
-    engine.every(UPKEEP_MS, 'failing forgotten jobs', () => failForgotten(base))
-  }
-  if (roles.has('dispatcher')) {
-    dispatcher.start()
-    engine.every(REPLAY_MS, 'replaying dead letters', replayDriver({ ...base, replays: base.store.replays }))
-    engine.every(STATISTICS_MS, 'keeping statistics', () => base.attemptCounts.save(base.stats))
-    engine.every(BACKLOGS_MS, 'telling of backlogs', () => tellBacklogs(base))
-    engine.every(GIVE_UP_MS, 'giving up deliveries', () => giveUpDeliveries(base))
-  }
-  if (roles.has('worker') || roles.has('dispatcher')) {
-    engine.every(RECOVER_MS, 'taking back lost work', () => recover(base))
   }
 }
 

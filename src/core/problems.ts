@@ -60,6 +60,11 @@ export const problems = {
     title: 'The delivery is still pending',
     help: 'Only a delivery that was delivered or is dead can be replayed; this one is going to be sent anyway.',
   },
+  'name-taken': {
+    status: 409,
+    title: 'The name is taken',
+    help: 'Names of tenants are unique. Choose another one.',
+  },
   'endpoint-disabled': {
     status: 409,
     title: 'The endpoint is disabled',

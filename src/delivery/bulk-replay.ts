@@ -1,16 +1,10 @@
+import { type Actor, auditEntry } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import { REPLAY_ACTIONS, type ReplayAction, startingTat } from '../core/bulk-replay.ts'
 import { AppError, keyRefusal } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
-import type {
-  ApiKey,
-  BulkReplay,
-  DeadLetterFilter,
-  NewKey,
-  ReplayOrder,
-  ReplayPreview,
-  ReplayStore,
-} from '../store/store.ts'
+import { ADMINS } from '../store/admins.ts'
+import type { BulkReplay, DeadLetterFilter, NewKey, ReplayOrder, ReplayPreview, ReplayStore } from '../store/store.ts'
 
 export interface BulkReplayDependencies {
   replays: ReplayStore
@@ -25,33 +19,17 @@ export interface BulkReplayOrder {
   enable: boolean
 }
 
-/** Who asks, for the audit log. */
-export interface ReplayAsker {
-  caller: ApiKey
-  requestId: string
-}
-
 /** What admins do with many dead letters at once. */
 export interface BulkReplays {
   /** How many letters the order is about now, and the first of them. */
   preview(order: BulkReplayOrder, limit: number): Promise<ReplayPreview>
   /** @throws AppError when the key was used for something else, or is being used */
-  create(
-    order: BulkReplayOrder,
-    key: NewKey | null,
-    asker: ReplayAsker,
-  ): Promise<{ replay: BulkReplay; repeated: boolean }>
+  create(order: BulkReplayOrder, key: NewKey | null, asker: Actor): Promise<{ replay: BulkReplay; repeated: boolean }>
   /** @throws AppError 404, and 409 when it is not in the state for it */
-  act(id: string, action: ReplayAction, asker: ReplayAsker): Promise<BulkReplay>
+  act(id: string, action: ReplayAction, asker: Actor): Promise<BulkReplay>
 }
 
-/** Whose the idempotency keys of admins are. */
-const ADMINS = 'admin'
-
 export function bulkReplays({ replays, clock, events }: BulkReplayDependencies): BulkReplays {
-  const auditOf = (action: string, target: string, { caller, requestId }: ReplayAsker, at: number) => {
-    return { id: clock.newId('aud'), at, actor: caller.id, action: `replay.${action}`, target, requestId }
-  }
   const preview = ({ filter, order }: BulkReplayOrder, limit: number, before: number) =>
     replays.preview({ ...filter, before: Math.min(filter.before ?? before, before), replayed: false }, order, limit)
   return {
@@ -60,7 +38,7 @@ export function bulkReplays({ replays, clock, events }: BulkReplayDependencies):
       const now = clock.now()
       const { count } = await preview(order, 0, now)
       const replay = newReplay(clock.newId('rpl'), order, count, asker, now)
-      const audit = auditOf('create', replay.id, asker, now)
+      const audit = auditEntry('replay.create', replay.id, asker, clock)
       const added = await replays.add(replay, key && { ...key, tenantId: ADMINS }, audit)
       if (added.kind === 'key_reused' || added.kind === 'key_busy') throw keyRefusal(added.kind)
       const repeated = added.kind === 'repeated'
@@ -70,7 +48,7 @@ export function bulkReplays({ replays, clock, events }: BulkReplayDependencies):
     async act(id, action, asker) {
       const now = clock.now()
       const rateTat = action === 'resume' ? startingTat(now) : null
-      const audit = auditOf(action, id, asker, now)
+      const audit = auditEntry(`replay.${action}`, id, asker, clock)
       const changed = await replays.change({ id, ...REPLAY_ACTIONS[action], now, rateTat, audit })
       if (changed.kind === 'not_found') throw new AppError('not-found', 'There is no such replay.')
       if (changed.kind === 'unfit') throw unfit(changed.replay, action)
@@ -79,7 +57,7 @@ export function bulkReplays({ replays, clock, events }: BulkReplayDependencies):
     },
   }
 
-  function told(action: string, replay: BulkReplay, { caller, requestId }: ReplayAsker): void {
+  function told(action: string, replay: BulkReplay, { caller, requestId }: Actor): void {
     events.bulkReplayChanged(replay, { action, by: caller.id, requestId })
   }
 }
@@ -88,7 +66,7 @@ function newReplay(
   id: string,
   { filter, order, ratePerS, enable }: BulkReplayOrder,
   total: number,
-  { caller, requestId }: ReplayAsker,
+  { caller, requestId }: Actor,
   now: number,
 ): BulkReplay {
   return {

@@ -5,7 +5,8 @@ import type { Engine } from '../engine/engine.ts'
 import { AppError, keyRefusal } from '../errors.ts'
 import type { Sealer } from '../secrets.ts'
 import { newEndpointRow } from '../store/new-rows.ts'
-import type { Endpoint, EndpointStore, NewKey, OldSecret } from '../store/store.ts'
+import type { AuditEntry, Endpoint, EndpointStore, NewKey } from '../store/store.ts'
+import { withOldSecret } from './old-secrets.ts'
 import { endpointSecretPlace, headersPlace } from './signing-keys.ts'
 
 export interface EndpointDependencies {
@@ -39,9 +40,6 @@ export interface EndpointWithSecret {
   repeated: boolean
 }
 
-/** Past this many, rotating drops the oldest: each signs, and a header is not to grow without bound. */
-const MAX_OLD_SECRETS = 10
-
 /** What tenants do with their endpoints. Each throws AppError 404 when there is none. */
 export interface Endpoints {
   create(
@@ -50,17 +48,18 @@ export interface Endpoints {
     secret: string | null,
     key: NewKey | null,
   ): Promise<EndpointWithSecret>
-  change(tenantId: string | null, id: string, settings: EndpointSettings): Promise<Endpoint>
+  change(tenantId: string | null, id: string, settings: EndpointSettings, audit?: AuditEntry): Promise<Endpoint>
   remove(tenantId: string | null, id: string): Promise<void>
   /** A new secret signs at once; the old one beside it for `overlapMs`. */
-  rotate(tenantId: string, id: string, overlapMs: number): Promise<EndpointWithSecret>
+  rotate(tenantId: string | null, id: string, overlapMs: number, audit?: AuditEntry): Promise<EndpointWithSecret>
   secret(tenantId: string, id: string): Promise<string>
 }
 
 export function endpointKeeper({ endpoints, sealer, engine, clock }: EndpointDependencies): Endpoints {
   const opened = (endpoint: Endpoint) => sealer.open(endpoint.signingSecret as string, endpointSecretPlace(endpoint.id))
-  const change: Endpoints['change'] = async (tenantId, id, settings) => {
-    const changed = await endpoints.update(tenantId, id, (endpoint) => applied(endpoint, settings, sealer, clock.now()))
+  const change: Endpoints['change'] = async (tenantId, id, settings, audit) => {
+    const apply = (endpoint: Endpoint) => applied(endpoint, settings, sealer, clock.now())
+    const changed = await endpoints.update(tenantId, id, apply, audit)
     if (changed === null) throw missing()
     if (settings.enabled) engine.wake('lanes', [id])
     return changed
@@ -81,11 +80,10 @@ export function endpointKeeper({ endpoints, sealer, engine, clock }: EndpointDep
     async remove(tenantId, id) {
       if (!(await endpoints.remove(tenantId, id, clock.now()))) throw missing()
     },
-    async rotate(tenantId, id, overlapMs) {
+    async rotate(tenantId, id, overlapMs, audit) {
       const secret = newSecret()
-      const endpoint = await endpoints.update(tenantId, id, (current) =>
-        rotated(current, secret, overlapMs, sealer, clock.now()),
-      )
+      const rotate = (current: Endpoint) => rotated(current, secret, overlapMs, sealer, clock.now())
+      const endpoint = await endpoints.update(tenantId, id, rotate, audit)
       if (endpoint === null) throw missing()
       return { endpoint, secret, repeated: false }
     },
@@ -98,13 +96,10 @@ export function endpointKeeper({ endpoints, sealer, engine, clock }: EndpointDep
 }
 
 function rotated(endpoint: Endpoint, secret: string, overlapMs: number, sealer: Sealer, now: number): Endpoint {
-  const until = now + overlapMs
-  const before = (JSON.parse(endpoint.oldSecrets) as OldSecret[]).filter((old) => old.until > now)
-  const old = overlapMs > 0 ? [{ secret: endpoint.signingSecret as string, until }, ...before] : []
   return {
     ...endpoint,
     signingSecret: sealer.seal(secret, endpointSecretPlace(endpoint.id)),
-    oldSecrets: JSON.stringify(old.slice(0, MAX_OLD_SECRETS)),
+    oldSecrets: withOldSecret(endpoint.oldSecrets, endpoint.signingSecret as string, overlapMs, now),
     updatedAt: now,
   }
 }

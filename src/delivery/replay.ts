@@ -1,3 +1,4 @@
+import { auditEntry } from '../audit.ts'
 import type { Clock } from '../clock.ts'
 import type { Engine } from '../engine/engine.ts'
 import { AppError } from '../errors.ts'
@@ -28,7 +29,6 @@ export function replayer({ deliveries, engine, clock, events, deliveryTtlMs }: R
   return async ({ deliveryId, caller, requestId, enable }) => {
     const now = clock.now()
     const admin = caller.role === 'admin'
-    const target = { action: 'delivery.replay', target: deliveryId, requestId }
     const replayed = await deliveries.replay({
       deliveryId,
       tenantId: caller.tenantId,
@@ -36,7 +36,7 @@ export function replayer({ deliveries, engine, clock, events, deliveryTtlMs }: R
       expiresAt: now + deliveryTtlMs,
       by: caller.id,
       enable,
-      audit: admin ? { id: clock.newId('aud'), at: now, actor: caller.id, ...target } : null,
+      audit: admin ? auditEntry('delivery.replay', deliveryId, { caller, requestId }, clock) : null,
     })
     switch (replayed.kind) {
       case 'not_found':

@@ -1,6 +1,7 @@
 import { decodeSecret, type SigningKey } from '../core/signature.ts'
 import type { Sealer } from '../secrets.ts'
-import type { Endpoint, OldSecret, TenantStore } from '../store/store.ts'
+import type { Endpoint, TenantStore } from '../store/store.ts'
+import { oldSecretsOf } from './old-secrets.ts'
 import type { TenantKeys } from './tenant-keys.ts'
 
 type Signed = Pick<Endpoint, 'id' | 'tenantId' | 'signingSecret' | 'oldSecrets' | 'ed25519'>
@@ -30,9 +31,11 @@ export function signingKeys(tenants: TenantStore, sealer: Sealer, tenantKeys: Te
     if (endpoint.signingSecret === null) {
       const tenant = await tenants.findTenant(endpoint.tenantId)
       if (tenant === null) throw new Error(`the tenant ${endpoint.tenantId} does not exist`)
-      return [open(tenant.signingSecret, signingSecretPlace(tenant.id))]
+      const place = signingSecretPlace(tenant.id)
+      const old = oldSecretsOf(tenant.oldSecrets, now)
+      return [tenant.signingSecret, ...old.map(({ secret }) => secret)].map((sealed) => open(sealed, place))
     }
-    const old = (JSON.parse(endpoint.oldSecrets) as OldSecret[]).filter(({ until }) => until > now)
+    const old = oldSecretsOf(endpoint.oldSecrets, now)
     const place = endpointSecretPlace(endpoint.id)
     const secrets = [endpoint.signingSecret, ...old.map(({ secret }) => secret)].map((sealed) => open(sealed, place))
     return endpoint.ed25519 === 0 ? secrets : [...secrets, await tenantKeys.signingKey(endpoint.tenantId)]
@@ -47,6 +50,11 @@ export function customHeaders(sealer: Sealer): CustomHeaders {
 /** What a tenant's sealed signing secret is bound to. */
 export function signingSecretPlace(tenantId: string): string {
   return `${tenantId}|tenants|signing_secret`
+}
+
+/** … and its Ed25519 key. */
+export function signingKeyPlace(tenantId: string): string {
+  return `${tenantId}|tenants|signing_key`
 }
 
 export function endpointSecretPlace(endpointId: string): string {

@@ -3,6 +3,7 @@ import { ed25519PrivateKey, newEd25519Pair } from '../core/ed25519.ts'
 import { AppError } from '../errors.ts'
 import type { Sealer } from '../secrets.ts'
 import type { TenantStore } from '../store/store.ts'
+import { signingKeyPlace } from './signing-keys.ts'
 
 /** The Ed25519 keys of tenants. Each has one, made when it is needed for the first time, and never another. */
 export interface TenantKeys {
@@ -55,9 +56,4 @@ export function tenantKeys(tenants: TenantStore, sealer: Sealer): TenantKeys {
       return entry.key
     },
   }
-}
-
-/** What a tenant's sealed Ed25519 key is bound to. */
-function signingKeyPlace(tenantId: string): string {
-  return `${tenantId}|tenants|signing_key`
 }

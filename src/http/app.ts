@@ -2,9 +2,13 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { docsPage } from '../ui/docs.ts'
+import { type AuditRoutes, auditRoutes } from './admin/audit.ts'
 import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
+import { type AdminEndpointRoutes, adminEndpointRoutes } from './admin/endpoints.ts'
+import { type KeyRoutes, keyRoutes } from './admin/keys.ts'
 import { type ReplayRoutes, replayRoutes } from './admin/replays.ts'
 import { adminStatsRoute } from './admin/stats.ts'
+import { type TenantRoutes, tenantRoutes } from './admin/tenants.ts'
 import type { Authenticate } from './auth.ts'
 import { batchRoutes } from './batch.ts'
 import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
@@ -17,10 +21,10 @@ import { type JwksRoutes, jwksRoutes } from './jwks.ts'
 import { openApiDocument } from './openapi.ts'
 import { type AddOperation, operationAdder } from './operation.ts'
 import { type OutsideRoutes, outsideRoutes } from './outside.ts'
-import { pollLimiter } from './poll-limit.ts'
 import { asAppError, JSON_TYPE, notFound, problemResponse } from './problem.ts'
 import { type PublishRoutes, publishRoutes } from './publish.ts'
 import { type PullRoutes, pullRoutes } from './pull.ts'
+import { callLimiter } from './rate-limits.ts'
 import { resultRoutes } from './results.ts'
 import { endpointStatsRoute, type StatsRoutes } from './stats.ts'
 import { type SubmitRoutes, submitRoutes } from './submit.ts'
@@ -40,6 +44,10 @@ export type AppDependencies = JobRoutes &
   JwksRoutes &
   DeadLetterRoutes &
   ReplayRoutes &
+  TenantRoutes &
+  KeyRoutes &
+  AuditRoutes &
+  AdminEndpointRoutes &
   StatsRoutes & {
     authenticate: Authenticate
     checks: Readonly<Record<string, ReadyCheck>>
@@ -71,6 +79,10 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   fileRoutes(add, deps)
   deadLetterRoutes(add, deps)
   replayRoutes(add, deps)
+  tenantRoutes(add, deps)
+  keyRoutes(add, deps)
+  adminEndpointRoutes(add, deps)
+  auditRoutes(add, deps)
   endpointStatsRoute(add, deps)
   adminStatsRoute(add, deps)
   systemRoutes(add, deps.checks)
@@ -95,7 +107,7 @@ function begin(app: OpenAPIHono, { clock, authenticate, pollLimit }: AppDependen
     if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
     await next()
   })
-  return operationAdder(app, authenticate, pollLimiter(clock, pollLimit))
+  return operationAdder(app, authenticate, callLimiter(clock, pollLimit))
 }
 
 function end(app: OpenAPIHono, { events, publicUrl }: AppDependencies): OpenAPIHono {

@@ -1,25 +1,51 @@
 import type { Context } from 'hono'
+import type { Actor } from '../audit.ts'
+import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { hashApiKey } from '../secrets.ts'
-import type { ApiKey, KeyRole, TenantStore } from '../store/store.ts'
+import type { Caller, KeyRole, KeyStore } from '../store/store.ts'
+import type { KeyUses } from '../tenants/api-keys.ts'
+import { type RateLimiter, rateLimiter, tooMany } from './rate-limits.ts'
 
 const BEARER = /^Bearer +([\x21-\x7e]{1,512})$/i
 
-/** Who calls. @throws AppError 401 without a valid key, 403 with one of the other role */
-export type Authenticate = (c: Context, role: KeyRole) => Promise<ApiKey>
+/** Who calls. @throws AppError 401 without a valid key, 403 with one of the other role, 429 after many wrong ones */
+export type Authenticate = (c: Context, role: KeyRole) => Promise<Caller>
 
-export function authenticator(tenants: TenantStore): Authenticate {
+/** Wrong keys from one address, a second: a mistaken client is told what is wrong, one that guesses is slowed down. */
+const WRONG_KEYS_PER_S = 50
+
+export interface AuthDependencies {
+  keys: KeyStore
+  keyUses: KeyUses
+  clock: Clock
+}
+
+export function authenticator({ keys, keyUses, clock }: AuthDependencies): Authenticate {
+  const wrongKeys = rateLimiter(clock)
   return async (c, role) => {
     const token = BEARER.exec(c.req.header('authorization') ?? '')?.[1]
-    const key = token === undefined ? null : await tenants.findKey(hashApiKey(token))
-    if (key === null) {
-      throw new AppError('unauthorized', 'This needs `Authorization: Bearer <key>` with a valid key.', {
-        headers: { 'www-authenticate': 'Bearer realm="posthorn"' },
-      })
-    }
+    const now = clock.now()
+    const key = token === undefined ? null : await keys.find(hashApiKey(token), now)
+    if (key === null) throw refusal(c, wrongKeys)
     if (key.role !== role) {
       throw new AppError('forbidden', `This needs a key of the role ${role}; this one is of the role ${key.role}.`)
     }
+    keyUses.note(key.id, now)
     return key
   }
+}
+
+function refusal(c: Context, wrongKeys: RateLimiter): AppError {
+  const { remoteAddress = '' } = (c.env as { incoming?: { socket: { remoteAddress?: string } } }).incoming?.socket ?? {}
+  const { allowed, waitMs } = wrongKeys(remoteAddress, WRONG_KEYS_PER_S)
+  if (!allowed) return tooMany('There were too many wrong keys from this address.', waitMs)
+  return new AppError('unauthorized', 'This needs `Authorization: Bearer <key>` with a valid key.', {
+    headers: { 'www-authenticate': 'Bearer realm="posthorn"' },
+  })
+}
+
+/** For the audit log. */
+export function actorOf(c: Context, caller: Caller): Actor {
+  return { caller, requestId: String(c.get('requestId')) }
 }

@@ -11,7 +11,7 @@ const HEADERS = {
   Location: 'Where to go on.',
   'Preference-Applied': 'What was honoured of `Prefer` (RFC 7240 §3).',
   RateLimit: 'What is left of the quota (draft-ietf-httpapi-ratelimit-headers-11).',
-  'RateLimit-Policy': 'How often this key may ask.',
+  'RateLimit-Policy': 'How often this key may ask, and its tenant call, where that is limited.',
   'Retry-After': 'Seconds to wait before asking again.',
   Sunset: 'Until when the result is kept (RFC 8594).',
   Upgrade: '`websocket`.',
@@ -67,7 +67,6 @@ const ProblemSchema = z
 export interface Answered {
   path: string
   role: string | null
-  polled?: boolean
   body?: unknown
   query?: unknown
   params?: unknown
@@ -78,7 +77,7 @@ export interface Answered {
 export function documentedResponses(operation: Answered): Responses {
   const always: HeaderName[] = [
     ...(variesByPrefer(operation.path) ? (['Vary'] as const) : []),
-    ...(operation.polled ? (['RateLimit', 'RateLimit-Policy'] as const) : []),
+    ...(operation.role === 'client' ? (['RateLimit', 'RateLimit-Policy'] as const) : []),
   ]
   const problem = { 'application/problem+json': { schema: ProblemSchema } }
   const described = Object.entries({ ...usualProblems(operation), ...operation.responses }).map(
@@ -97,7 +96,7 @@ function headersIn(response: Documented): object {
   return 'headers' in response ? (response.headers as object) : {}
 }
 
-function usualProblems({ path, role, polled, body, query, params }: Answered): Responses {
+function usualProblems({ path, role, body, query, params }: Answered): Responses {
   return {
     ...((body !== undefined || query !== undefined) && {
       400: { description: 'The request is malformed; `details` says where' },
@@ -117,6 +116,6 @@ function usualProblems({ path, role, polled, body, query, params }: Answered): R
       415: withHeaders({ description: 'The body is not JSON' }, 'Accept'),
       422: { description: 'The body is understood and cannot be processed' },
     }),
-    ...(polled && { 429: { description: 'This key asks too often' } }),
+    ...(role !== null && { 429: { description: 'Too many calls of this key or its tenant, or of wrong keys' } }),
   }
 }

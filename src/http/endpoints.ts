@@ -37,17 +37,21 @@ export interface EndpointRoutes {
   publicUrl: string
 }
 
-type ShowEndpoint = (endpoint: Endpoint) => Promise<ReturnType<typeof endpointView>>
+export type ShowEndpoint = (endpoint: Endpoint) => Promise<ReturnType<typeof endpointView>>
 
 const tag = 'Endpoints'
-const TestSchema = z.object({ event_id: z.string(), attempt: AttemptSchema }).openapi('EndpointTest')
+export const TestSchema = z.object({ event_id: z.string(), attempt: AttemptSchema }).openapi('EndpointTest')
+
+export function showEndpoint({ tenantKeys, publicUrl, customHeaders, clock }: EndpointRoutes): ShowEndpoint {
+  return async (endpoint) => {
+    const publicKey = endpoint.ed25519 === 0 ? null : await tenantKeys.publicKey(endpoint.tenantId)
+    return endpointView(endpoint, publicKey, publicUrl, customHeaders, clock.now())
+  }
+}
 
 export function endpointRoutes(add: AddOperation, deps: EndpointRoutes): void {
-  const { endpoints, endpointKeeper: keeper, publicUrl, egressAllow } = deps
-  const show: ShowEndpoint = async (endpoint) => {
-    const publicKey = endpoint.ed25519 === 0 ? null : await deps.tenantKeys.publicKey(endpoint.tenantId)
-    return endpointView(endpoint, publicKey, publicUrl, deps.customHeaders, deps.clock.now())
-  }
+  const { endpoints, endpointKeeper: keeper, egressAllow } = deps
+  const show = showEndpoint(deps)
   addCollection(add, deps, show)
   const one = { tag, role: 'client', params: IdParams } as const
   add(
@@ -193,7 +197,7 @@ function addSecrets(add: AddOperation, { endpointKeeper: keeper }: EndpointRoute
   )
 }
 
-function settingsOf(body: ChangeEndpoint): EndpointSettings {
+export function settingsOf(body: ChangeEndpoint): EndpointSettings {
   return {
     url: body.url,
     description: body.description,
@@ -211,7 +215,7 @@ function settingsOf(body: ChangeEndpoint): EndpointSettings {
 }
 
 /** Judged again at each attempt; here it is advice. */
-function checkUrl(url: string, allow: EgressAllow): void {
+export function checkUrl(url: string, allow: EgressAllow): void {
   const judged = judgeUrl(url, allow)
   if ('url' in judged) return
   const hint = judged.problem === 'blocked_address' ? ' The operator can allow it with POSTHORN_EGRESS_ALLOW.' : ''

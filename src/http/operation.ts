@@ -1,10 +1,10 @@
 import type { OpenAPIHono, RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { ApiKey, KeyRole } from '../store/store.ts'
+import type { Caller, KeyRole } from '../store/store.ts'
 import type { Authenticate } from './auth.ts'
 import { checked, parseJson, readBytes, requireJson } from './body.ts'
 import { documentedResponses } from './documented.ts'
-import type { LimitPolls } from './poll-limit.ts'
+import type { LimitCalls } from './rate-limits.ts'
 
 const MAX_BODY_BYTES = 1024 * 1024
 
@@ -45,7 +45,7 @@ export interface Input<Body, Query, Params> {
 }
 
 /** With `caller` where the operation has a role. */
-export type CalledInput<Body, Query, Params> = Input<Body, Query, Params> & { caller: ApiKey }
+export type CalledInput<Body, Query, Params> = Input<Body, Query, Params> & { caller: Caller }
 
 export type AddOperation = <
   Body extends z.ZodType | undefined = undefined,
@@ -57,13 +57,13 @@ export type AddOperation = <
 ) => void
 
 /** Adds operations to an app: each is checked, answered and documented from its one definition. */
-export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, limitPolls: LimitPolls): AddOperation {
+export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, limitCalls: LimitCalls): AddOperation {
   return (operation, handle) => {
     const { method, path, role } = operation
     app.openAPIRegistry.registerPath(describe(operation))
     app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
       const caller = role === null ? null : await authenticate(c, role)
-      if (operation.polled && caller !== null) limitPolls(c, caller.id)
+      if (caller !== null) limitCalls(c, caller, operation.polled ?? false)
       const params = operation.params && checked(operation.params, c.req.param(), 'path')
       const query = operation.query && checked(operation.query, c.req.query(), 'query')
       const raw = operation.body ? await readJsonBytes(c, operation.maxBytes ?? MAX_BODY_BYTES) : new Uint8Array()

@@ -65,6 +65,7 @@ export async function walk(service: TestService, receives: Receiver, checkingFet
   await endpoints()
   await events()
   await replays()
+  await administration()
   for (const path of ['/healthz', '/readyz', '/problems/not-found', '/problems/nothing']) {
     await call(`GET ${path}`, { key: null })
   }
@@ -227,5 +228,41 @@ async function replays(): Promise<void> {
     for (const act of ['pause', 'pause', 'resume', 'resume', 'cancel', 'resume']) {
       await admin(`POST /v1/admin/replays/${one}/${act}`)
     }
+  }
+}
+
+async function administration(): Promise<void> {
+  const admin = (target: string, json?: unknown, headers = {}) => call(target, { key: ADMIN_KEY, json, headers })
+  const key = { 'idempotency-key': 'tenant' }
+  const { id } = await admin('POST /v1/admin/tenants', { name: 'acme' }, key)
+  for (const json of [{ name: 'acme' }, { name: 'else' }]) await admin('POST /v1/admin/tenants', json, key)
+  await admin('POST /v1/admin/tenants', { name: 'acme' })
+  const { id: endpoint } = await call('POST /v1/endpoints', { json: { url: receiver.url, event_types: ['x'] } })
+  const order = { role: 'client', tenant_id: id, name: 'laptop' }
+  const { id: made } = await admin('POST /v1/admin/keys', order, { 'idempotency-key': 'key' })
+  for (const json of [order, { ...order, name: 'else' }]) {
+    await admin('POST /v1/admin/keys', json, { 'idempotency-key': 'key' })
+  }
+  for (const json of [
+    { ...order, tenant_id: 'ten_1' },
+    { role: 'admin', tenant_id: id, name: 'x' },
+  ]) {
+    await admin('POST /v1/admin/keys', json)
+  }
+  for (const query of ['', '?limit=0']) {
+    for (const what of ['tenants', 'keys', 'endpoints', 'audit']) await admin(`GET /v1/admin/${what}${query}`)
+  }
+  for (const one of [id, 'ten_1']) {
+    await admin(`GET /v1/admin/tenants/${one}`)
+    for (const json of [{ request_limit_per_s: 5 }, { name: 'default' }]) {
+      await admin(`PATCH /v1/admin/tenants/${one}`, json)
+    }
+    await admin(`POST /v1/admin/tenants/${one}/rotate-secret`, {})
+  }
+  for (const one of [made, 'key_1']) await admin(`POST /v1/admin/keys/${one}/revoke`)
+  for (const one of [endpoint, 'ep_1']) {
+    await admin(`GET /v1/admin/endpoints/${one}`)
+    await admin(`PATCH /v1/admin/endpoints/${one}`, { enabled: false })
+    for (const what of ['rotate-secret', 'test']) await admin(`POST /v1/admin/endpoints/${one}/${what}`, {})
   }
 }

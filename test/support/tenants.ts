@@ -7,7 +7,9 @@ import { readConfig } from '../../src/config.ts'
 import { signingSecretPlace } from '../../src/delivery/signing-keys.ts'
 import { businessEvents } from '../../src/events.ts'
 import { createLog } from '../../src/log.ts'
-import { createSealer, hashApiKey, keyFile } from '../../src/secrets.ts'
+import { createSealer, keyFile } from '../../src/secrets.ts'
+import { newTenantRow } from '../../src/store/new-rows.ts'
+import { keyRow } from '../../src/tenants/api-keys.ts'
 import { databaseOf } from './engine.ts'
 import type { Environment } from './service.ts'
 
@@ -34,16 +36,7 @@ export async function addOtherTenant(env: Environment, folder = ''): Promise<voi
   await using stack = new AsyncDisposableStack()
   const events = businessEvents(createLog('silent', false))
   const { store } = await openBackend({ config, events, clock, types: [] }, stack)
-  await store.tenants.saveTenant({ id, name: 'other', signingSecret, signingKey: null, publicKey: null, createdAt })
-  await store.tenants.replaceKey({
-    id: clock.newId('key'),
-    tenantId: id,
-    role: 'client',
-    name: 'test',
-    hash: hashApiKey(OTHER_KEY),
-    prefix: OTHER_KEY.slice(0, 4),
-    lastFour: OTHER_KEY.slice(-4),
-    createdAt,
-    revokedAt: null,
-  })
+  await store.tenants.saveTenant(newTenantRow({ id, name: 'other', signingSecret, createdAt }))
+  const order = { role: 'client', tenantId: id, name: 'test', expiresAt: null } as const
+  await store.keys.replace(keyRow(OTHER_KEY, order, clock))
 }

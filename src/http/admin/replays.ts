@@ -1,9 +1,9 @@
 import { z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import type { Clock } from '../../clock.ts'
 import { REPLAY_ACTIONS, type ReplayAction } from '../../core/bulk-replay.ts'
-import type { BulkReplayOrder, BulkReplays, ReplayAsker } from '../../delivery/bulk-replay.ts'
-import type { ApiKey, ReplayStore } from '../../store/store.ts'
+import type { BulkReplayOrder, BulkReplays } from '../../delivery/bulk-replay.ts'
+import type { ReplayStore } from '../../store/store.ts'
+import { actorOf } from '../auth.ts'
 import { deadLetterView } from '../delivery-view.ts'
 import { withHeaders } from '../documented.ts'
 import { idempotencyKey } from '../idempotency.ts'
@@ -57,7 +57,7 @@ export function replayRoutes(add: AddOperation, deps: ReplayRoutes): void {
         },
       },
       async ({ c, caller, params }) => {
-        const replay = await bulkReplays.act(params.id, action, askerOf(c, caller))
+        const replay = await bulkReplays.act(params.id, action, actorOf(c, caller))
         return c.body(JSON.stringify(replayView(replay, publicUrl, clock.now())), 200, UNCACHED_JSON)
       },
     )
@@ -98,7 +98,7 @@ function addCollection(add: AddOperation, { replays, bulkReplays, clock, publicU
         return c.body(JSON.stringify(shown), 200, UNCACHED_JSON)
       }
       const key = idempotencyKey(c, raw, deps.requireIdempotencyKey)
-      const { replay, repeated } = await bulkReplays.create(order, key?.key ?? null, askerOf(c, caller))
+      const { replay, repeated } = await bulkReplays.create(order, key?.key ?? null, actorOf(c, caller))
       if (repeated) c.header('idempotent-replayed', 'true')
       const shown = createdReplayView(replay, publicUrl)
       const location = `${publicUrl}/v1/admin/replays/${replay.id}`
@@ -123,10 +123,6 @@ function addCollection(add: AddOperation, { replays, bulkReplays, clock, publicU
       return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
     },
   )
-}
-
-function askerOf(c: Context, caller: ApiKey): ReplayAsker {
-  return { caller, requestId: String(c.get('requestId')) }
 }
 
 function orderOf({ filter, order, rate_per_s: ratePerS, enable }: NewReplay): BulkReplayOrder {

@@ -150,6 +150,7 @@ function silentEvents(onFailure: (error: unknown) => void): BusinessEvents {
     bulkReplayChanged: nothing,
     bulkReplayDone: nothing,
     lostWorkFound: nothing,
+    secretsResealed: nothing,
     taskFailed: (_, error) => onFailure(error),
   }
 }
