@@ -8,6 +8,7 @@ const USAGE = `Usage: posthorn [command]
   backup FILE      copies the embedded database and files into FILE, also while the service runs
   restore FILE     puts such a copy where the configuration says, if nothing is there yet
   migrate-to URL   copies the embedded database of a stopped service into PostgreSQL
+  rotate-keys      seals all stored secrets with the first key of POSTHORN_ENCRYPTION_KEYS
 
 All of them are configured by the environment, as the service is. See docs/operating.md.
 `
@@ -29,6 +30,10 @@ async function posthorn(args: string[]): Promise<void> {
   if (name === 'start' && operands.length === 0) {
     await import('../main.ts')
     return
+  }
+  if (name === 'rotate-keys' && operands.length === 0) {
+    const { rotateKeys } = await import('./rotate-keys.ts')
+    return rotateKeys()
   }
   const [operand] = operands
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
