@@ -2,6 +2,7 @@ import { dataFolder, readConfig } from './config.ts'
 import { StartError } from './errors.ts'
 import { firstRunText, writeFirstRun } from './first-run.ts'
 import { createLog } from './log.ts'
+import { createMetrics } from './metrics.ts'
 import { startService } from './service.ts'
 
 /** After the grace period, what still hangs is left to the next start to recover. */
@@ -19,10 +20,13 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (error) => {
     log.error({ event: 'process.rejection', err: error }, 'something failed that nobody waits for')
   })
+  const metrics = createMetrics()
+  metrics.watchProcess()
   const service = await startService({
     config,
     secrets,
     log,
+    metrics,
     showFirstRun: (made, publicUrl) => {
       const text = firstRunText(made, publicUrl)
       if (terminal) process.stdout.write(`${text}\n`)

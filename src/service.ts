@@ -29,6 +29,7 @@ import { createRegistry, type Registry } from './handlers/registry.ts'
 import { type AppDependencies, createApp, createSystemApp } from './http/app.ts'
 import { authenticator } from './http/auth.ts'
 import { type HttpServer, listen } from './http/server.ts'
+import { queueFigures } from './http/stats.ts'
 import { jobAcceptor } from './jobs/accept.ts'
 import { Backlog } from './jobs/backlog.ts'
 import { jobCanceller } from './jobs/cancel.ts'
@@ -39,6 +40,7 @@ import { jobProcessor } from './jobs/process.ts'
 import { Reserve } from './jobs/reserve.ts'
 import { jobWatchers } from './jobs/wait.ts'
 import { keepSealed, recover, startLoops } from './loops.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { createSealer, keyFile, type Sealer } from './secrets.ts'
 import type { Store } from './store/store.ts'
 import { apiKeyKeeper, KeyUses } from './tenants/api-keys.ts'
@@ -61,6 +63,8 @@ export interface ServiceOptions {
   /** Shows what the first start made; it is stored nowhere else. */
   showFirstRun: (made: FirstRun, publicUrl: string) => void
   clock?: Clock
+  /** Counted into; of its own unless given. */
+  metrics?: Metrics
 }
 
 /** A day more than the retry schedule: how long a delivery may wait for a lane that is not sent to (CONTRACT §4). */
@@ -129,7 +133,8 @@ export type Base = Awaited<ReturnType<typeof openBase>>
 /** What everything else stands on: opened here, closed by the stack in the opposite order. */
 async function openBase(options: ServiceOptions, registry: Registry, publicUrl: string, stack: AsyncDisposableStack) {
   const { config, secrets, log } = options
-  const events = businessEvents(log)
+  const metrics = options.metrics ?? createMetrics()
+  const events = businessEvents(log, metrics)
   const types = config.roles.has('worker') ? [...registry.keys()] : []
   const { store, engine, lease, clock } = await openBackend({ config, events, clock: options.clock, types }, stack)
   const sealer = createSealer(secrets.encryptionKeys ?? keyFile(dataFolder(config.database)))
@@ -176,7 +181,7 @@ async function openBase(options: ServiceOptions, registry: Registry, publicUrl: 
     lease,
     ...attempts,
   }
-  return { ...opened, ...settings, clock, events, runTimes, backlog, keyUses, attemptCounts, notices, reserve }
+  return { ...opened, ...settings, clock, events, metrics, runTimes, backlog, keyUses, attemptCounts, notices, reserve }
 }
 
 /** Found out now rather than at the first delivery. */
@@ -224,6 +229,7 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     tenantKeeper: tenantKeeper({ ...base, tenants: store.tenants }),
     apiKeyKeeper: apiKeyKeeper({ ...base, tenants: store.tenants, keys: store.keys }),
     authenticate: authenticator({ ...base, keys: store.keys }),
+    figures: config.roles.has('api') ? () => queueFigures(base) : async () => null,
     checks: {
       database: async () => {
         await store.ping()

@@ -82,7 +82,7 @@ export function deliverer(deps: DeliverDependencies): Deliver {
     const { outcome, phases, remoteAddress } = result
     if (await record(made, deps)) {
       deps.attemptCounts.add(made)
-      events.attemptEnded({ delivery, outcome, decision, phases, remoteAddress })
+      events.attemptEnded({ delivery, outcome, decision, phases, remoteAddress, latencyMs: now - delivery.createdAt })
     } else events.attemptSuperseded(delivery)
     return { result: forItsLane, endedAt: now }
   }

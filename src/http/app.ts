@@ -18,6 +18,7 @@ import { type EventRoutes, eventRoutes } from './events.ts'
 import { fileRoutes } from './files.ts'
 import { type JobRoutes, jobRoutes } from './jobs.ts'
 import { type JwksRoutes, jwksRoutes } from './jwks.ts'
+import { type MetricsRoutes, metricsRoute } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import { type AddOperation, operationAdder } from './operation.ts'
 import { type OutsideRoutes, outsideRoutes } from './outside.ts'
@@ -28,7 +29,7 @@ import { callLimiter } from './rate-limits.ts'
 import { resultRoutes } from './results.ts'
 import { endpointStatsRoute, type StatsRoutes } from './stats.ts'
 import { type SubmitRoutes, submitRoutes } from './submit.ts'
-import { type ReadyCheck, systemRoutes } from './system.ts'
+import { type SystemRoutes, systemRoutes } from './system.ts'
 import { type VerifyRoutes, verifyRoutes } from './verify.ts'
 import { webSocketRoutes } from './websocket.ts'
 
@@ -48,9 +49,10 @@ export type AppDependencies = JobRoutes &
   KeyRoutes &
   AuditRoutes &
   AdminEndpointRoutes &
+  SystemRoutes &
+  MetricsRoutes &
   StatsRoutes & {
     authenticate: Authenticate
-    checks: Readonly<Record<string, ReadyCheck>>
     events: BusinessEvents
     /** Polls of a key, a second. */
     pollLimit: number
@@ -85,7 +87,8 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   auditRoutes(add, deps)
   endpointStatsRoute(add, deps)
   adminStatsRoute(add, deps)
-  systemRoutes(add, deps.checks)
+  systemRoutes(add, deps)
+  metricsRoute(add, deps)
   addDocuments(app, deps.publicUrl)
   return end(app, deps)
 }
@@ -93,11 +96,13 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
 /** What a process without the role `api` answers: how it is. */
 export function createSystemApp(deps: AppDependencies): OpenAPIHono {
   const app = new OpenAPIHono()
-  systemRoutes(begin(app, deps), deps.checks)
+  const add = begin(app, deps)
+  systemRoutes(add, deps)
+  metricsRoute(add, deps)
   return end(app, deps)
 }
 
-function begin(app: OpenAPIHono, { clock, authenticate, pollLimit }: AppDependencies): AddOperation {
+function begin(app: OpenAPIHono, { clock, authenticate, pollLimit, metrics }: AppDependencies): AddOperation {
   app.use(async (c, next) => {
     const given = c.req.header('x-request-id') ?? ''
     const requestId = REQUEST_ID.test(given) ? given : clock.newId('req')
@@ -105,7 +110,9 @@ function begin(app: OpenAPIHono, { clock, authenticate, pollLimit }: AppDependen
     c.header('x-request-id', requestId)
     // RFC 7240 §2: also on answers to requests that had no Prefer.
     if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
+    const endTimer = metrics.requests.startTimer()
     await next()
+    endTimer({ method: c.req.method, route: String(c.get('route' as never) ?? 'none'), status: String(c.res.status) })
   })
   return operationAdder(app, authenticate, callLimiter(clock, pollLimit))
 }

@@ -62,6 +62,7 @@ export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, lim
     const { method, path, role } = operation
     app.openAPIRegistry.registerPath(describe(operation))
     app.on(method.toUpperCase(), path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c) => {
+      c.set('route' as never, path as never)
       const caller = role === null ? null : await authenticate(c, role)
       if (caller !== null) limitCalls(c, caller, operation.polled ?? false)
       const params = operation.params && checked(operation.params, c.req.param(), 'path')

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../clock.ts'
 import type { Backlog } from '../jobs/backlog.ts'
+import type { WaitingFigures } from '../metrics.ts'
 import { MINUTE_MS, minuteOf } from '../store/stats-store.ts'
 import type { EndpointStore, Scope, StatsStore } from '../store/store.ts'
 import type { AddOperation } from './operation.ts'
@@ -61,6 +62,21 @@ export async function statsOf(scope: Scope, minutes = DEFAULT_MINUTES, sources: 
   const from = minuteOf(to) - (minutes - 1) * MINUTE_MS
   const [attempts, queue] = await Promise.all([sources.stats.attempts(scope, from), queueOf(scope, to, sources)])
   return statsView(scope, { from, to }, attempts, queue)
+}
+
+/** What waits on the platform, for /metrics. */
+export async function queueFigures(sources: FigureSources): Promise<WaitingFigures> {
+  const now = sources.clock.now()
+  const { lanes, jobs } = await queueOf({ kind: 'platform' }, now, sources)
+  const ageS = (at: number | null | undefined) => (at == null ? null : Math.max(0, (now - at) / 1000))
+  return {
+    readyJobs: jobs?.ready ?? 0,
+    oldestJobAgeS: ageS(jobs?.oldestDueAt),
+    dueDeliveries: lanes.due,
+    oldestDeliveryAgeS: ageS(lanes.oldestDueAt),
+    heldLanes: lanes.held,
+    openLanes: lanes.open,
+  }
 }
 
 async function queueOf(scope: Scope, now: number, { stats, backlog }: FigureSources): Promise<QueueFigures> {

@@ -13,7 +13,11 @@ const Explanation = z.object({ code: z.string(), status: z.int(), title: z.strin
 const tag = 'Operating'
 const READY_TIMEOUT_MS = 2000
 
-export function systemRoutes(add: AddOperation, checks: Readonly<Record<string, ReadyCheck>>): void {
+export interface SystemRoutes {
+  checks: Readonly<Record<string, ReadyCheck>>
+}
+
+export function systemRoutes(add: AddOperation, { checks }: SystemRoutes): void {
   add(
     {
       method: 'get',

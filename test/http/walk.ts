@@ -66,7 +66,7 @@ export async function walk(service: TestService, receives: Receiver, checkingFet
   await events()
   await replays()
   await administration()
-  for (const path of ['/healthz', '/readyz', '/problems/not-found', '/problems/nothing']) {
+  for (const path of ['/healthz', '/readyz', '/metrics', '/problems/not-found', '/problems/nothing']) {
     await call(`GET ${path}`, { key: null })
   }
   const pending = await submit(LATER, { prefer: 'respond-async' })
