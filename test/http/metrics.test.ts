@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { startTestService, type TestService } from '../support/service.ts'
@@ -64,4 +65,13 @@ test('nothing that strangers choose, and no id, is a label', async () => {
   await posthorn.api('/v1/jobs', { json: { type: 'made.up.type' } })
   const text = await (await posthorn.api('/metrics', { key: null })).text()
   expect(text).not.toMatch(/(?:job|dlv|ep|evt|ten|key)_[0-9a-f]{8}|secret-looking|made-up|made\.up|127\.0\.0\.1/)
+})
+
+test.each(['alerts.yml', 'grafana.json'])('docs/monitoring/%s asks for nothing that is not there', async (file) => {
+  const text = await readFile(new URL(`../../docs/monitoring/${file}`, import.meta.url), 'utf8')
+  const exposed = await (await posthorn.api('/metrics', { key: null })).text()
+  const known = new Set([...exposed.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name))
+  const asked = [...text.matchAll(/posthorn_\w+/g)].map(([name]) => name.replace(/_(bucket|count|sum)$/, ''))
+  expect(asked.length).toBeGreaterThan(8)
+  expect(asked.filter((name) => !known.has(name))).toEqual([])
 })
