@@ -12,7 +12,7 @@ const PHASES = [
   { hanging: 1, factor: 1.2 },
   { hanging: ENDPOINTS / 2, factor: 2 },
 ]
-const EVENTS = form(12, 60)
+const EVENTS = form(10, 60)
 const PAUSE_MS = 300
 const AT_MOST_MS = 1000
 /** Other tests run beside the short form; what comes of them is no matter of the product. */
