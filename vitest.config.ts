@@ -6,6 +6,7 @@ const sqlite = [
   'test/files/**/*.test.ts',
   'test/model/sqlite*.test.ts',
   'test/e2e/start.test.ts',
+  'test/abuse/**/*.test.ts',
 ]
 /** Run for PostgreSQL only. */
 const postgres = [
