@@ -20,7 +20,10 @@ export interface Canary extends AsyncDisposable {
   ports: number[]
 }
 
-/** `::` takes what comes for any address of this host, IPv4 and IPv6. A path `/503/…` is answered with that status. */
+/**
+ * `::` takes what comes for any address of this host, IPv4 and IPv6. A path `/503/…` is answered with that status,
+ * and no connection is kept: each attempt has to find its way anew.
+ */
 export async function startCanary(ports: readonly number[], host = '127.0.0.1'): Promise<Canary> {
   const hits: CanaryHit[] = []
   const servers = await Promise.all(ports.map((port) => listen(port, host, hits)))
@@ -43,7 +46,7 @@ async function listen(port: number, host: string, hits: CanaryHit[]): Promise<Se
     hit?.requests.push(`${request.method} ${request.url}`)
     if (hit) hit.headers = Object.keys(request.headers)
     const status = Number(/^\/(\d{3})\//.exec(request.url ?? '')?.[1] ?? 200)
-    request.resume().on('end', () => response.writeHead(status).end('a canary sings'))
+    request.resume().on('end', () => response.writeHead(status, { connection: 'close' }).end('a canary sings'))
   })
   server.on('connection', (socket) => {
     const address = (socket.localAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
