@@ -108,6 +108,8 @@ function begin(app: OpenAPIHono, { clock, authenticate, pollLimit, metrics }: Ap
     const requestId = REQUEST_ID.test(given) ? given : clock.newId('req')
     c.set('requestId' as never, requestId as never)
     c.header('x-request-id', requestId)
+    // What receivers have answered is shown again: it stays what we say it is.
+    c.header('x-content-type-options', 'nosniff')
     // RFC 7240 §2: also on answers to requests that had no Prefer.
     if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
     const endTimer = metrics.requests.startTimer()
