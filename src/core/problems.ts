@@ -120,6 +120,11 @@ export const problems = {
     title: 'The URL of the endpoint cannot be used',
     help: 'It must be an http or https URL without user name and password that leads to a public address, or to one the operator allows with POSTHORN_EGRESS_ALLOW.',
   },
+  'loop-detected': {
+    status: 508,
+    title: 'It has come round too often',
+    help: 'A delivery led to a submission that was delivered again, and so on: the URL of an endpoint or callback leads back to this service. `webhook-hops` counts.',
+  },
   'reserved-event-type': {
     status: 422,
     title: 'This event type is the platform’s own',

@@ -9,8 +9,21 @@ export function traceFrom(header: string | undefined, newHex: (digits: number) =
   return `00-${newHex(32)}-${newHex(16)}-00`
 }
 
+/**
+ * How often what a request brings has been delivered by a service like this one. It is kept with the trace context,
+ * as `;hops` behind it: both say where something came from, and are handed on with all that follows from it.
+ */
+export function withHops(traceparent: string, hops: number): string {
+  return hops === 0 ? traceparent : `${traceparent};${hops}`
+}
+
+/** What `withHops()` added. */
+export function hopsOf(stored: string): number {
+  return Number(stored.split(';')[1] ?? 0)
+}
+
 /** The same trace with another span: what an outbound call carries. */
-export function childSpan(traceparent: string, newHex: (digits: number) => string): string {
-  const [version, traceId, , flags] = traceparent.split('-')
+export function childSpan(stored: string, newHex: (digits: number) => string): string {
+  const [version, traceId, , flags] = (stored.split(';')[0] as string).split('-')
   return `${version}-${traceId}-${newHex(16)}-${flags}`
 }

@@ -1,5 +1,5 @@
 import { type SigningKey, sign } from '../core/signature.ts'
-import { childSpan } from '../core/trace.ts'
+import { childSpan, hopsOf } from '../core/trace.ts'
 import type { EgressRequest } from '../egress/client.ts'
 import type { ClaimedDelivery } from '../store/store.ts'
 import { VERSION } from '../version.ts'
@@ -43,6 +43,7 @@ export function prepareRequest(
       'webhook-attempt': String(delivery.attempts),
       'webhook-max-attempts': String(maxAttempts),
       ...(delivery.replays > 0 ? { 'webhook-replay': 'true' } : {}),
+      'webhook-hops': String(hopsOf(delivery.traceparent) + 1),
       traceparent: childSpan(delivery.traceparent, newHex),
     },
     body: delivery.body,

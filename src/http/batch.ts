@@ -2,7 +2,6 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { parseIdempotencyKey, requestFingerprint } from '../core/idempotency.ts'
 import { acceptedJson } from '../core/job-view.ts'
-import { traceFrom } from '../core/trace.ts'
 import { AppError } from '../errors.ts'
 import type { NewKey } from '../store/store.ts'
 import { checked } from './body.ts'
@@ -11,6 +10,7 @@ import type { AddOperation } from './operation.ts'
 import { asAppError, problemOf, UNCACHED_JSON } from './problem.ts'
 import { AcceptedSchema, json, SubmitJob } from './schemas.ts'
 import { jobRequest, type SubmitRoutes } from './submit.ts'
+import { cameRound, traceOf } from './trace.ts'
 
 const MAX_JOBS = 1000
 const MAX_BYTES = 8 * 1024 * 1024
@@ -53,13 +53,14 @@ export function batchRoutes(add: AddOperation, deps: SubmitRoutes): void {
       maxBytes: MAX_BYTES,
       responses: {
         200: withHeaders(json(BatchAnswer, 'An item for each job: accepted, or its problem'), 'Retry-After'),
+        508: cameRound,
       },
     },
     async ({ c, caller, body }) => {
       if (c.req.header('idempotency-key') !== undefined || c.req.header('paypal-request-id') !== undefined) {
         throw new AppError('malformed-request', 'Each job of a batch has its own idempotency_key; the batch has none.')
       }
-      const trace = traceFrom(c.req.header('traceparent'), deps.clock.newHex)
+      const trace = traceOf(c, deps.clock.newHex)
       const items = await Promise.all(
         body.jobs.map((item) => submitOne(c, item, caller.tenantId as string, trace, deps)),
       )

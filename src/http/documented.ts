@@ -16,6 +16,7 @@ const HEADERS = {
   Sunset: 'Until when the result is kept (RFC 8594).',
   Upgrade: '`websocket`.',
   Vary: '`Prefer`.',
+  'Webhook-Delivery': '`abort`: to a delivery, not to be tried again.',
   'WWW-Authenticate': 'The scheme of the key (RFC 6750).',
 } as const
 type HeaderName = keyof typeof HEADERS

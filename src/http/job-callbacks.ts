@@ -11,6 +11,7 @@ const HEADERS: Record<string, { required: boolean; description: string }> = {
   'webhook-attempt': { required: true, description: 'From 1; from 1 again after a replay.' },
   'webhook-max-attempts': { required: true, description: 'How many attempts there are at most.' },
   'webhook-replay': { required: false, description: '`true` on a replay.' },
+  'webhook-hops': { required: true, description: 'To be handed on with what you submit because of it: loops end so.' },
   traceparent: { required: true, description: 'W3C Trace Context of the request it comes from.' },
 }
 

@@ -3,7 +3,6 @@ import type { Clock } from '../clock.ts'
 import { isEventType, isOwnType } from '../core/event-types.ts'
 import { isoTime } from '../core/job-view.ts'
 import { rawMember } from '../core/raw-json.ts'
-import { traceFrom } from '../core/trace.ts'
 import type { Publish } from '../delivery/publish.ts'
 import { AppError } from '../errors.ts'
 import { withHeaders } from './documented.ts'
@@ -11,6 +10,7 @@ import { idempotencyKey } from './idempotency.ts'
 import type { AddOperation } from './operation.ts'
 import { UNCACHED_JSON } from './problem.ts'
 import { json, LinkSchema, Time } from './schemas.ts'
+import { cameRound, traceOf } from './trace.ts'
 
 export interface PublishRoutes {
   publish: Publish
@@ -61,6 +61,7 @@ export function publishRoutes(add: AddOperation, deps: PublishRoutes): void {
       responses: {
         202: withHeaders(json(PublishedSchema, 'Stored, and on its way'), 'Idempotent-Replayed'),
         409: { description: 'Another request with this idempotency key is just being stored' },
+        508: cameRound,
       },
     },
     async ({ c, caller, body, raw }) => {
@@ -76,7 +77,7 @@ export function publishRoutes(add: AddOperation, deps: PublishRoutes): void {
         type: body.type,
         data: rawMember(Buffer.from(raw).toString('utf8'), 'data') as string,
         orderKey: body.key ?? null,
-        traceparent: traceFrom(c.req.header('traceparent'), deps.clock.newHex),
+        traceparent: traceOf(c, deps.clock.newHex),
         key: idempotencyKey(c, raw, deps.requireIdempotencyKey)?.key ?? null,
       })
       if (repeated) c.header('idempotent-replayed', 'true')

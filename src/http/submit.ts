@@ -3,7 +3,6 @@ import type { Context } from 'hono'
 import { isFinished, type Job } from '../core/job.ts'
 import { acceptedJson, jobLinks } from '../core/job-view.ts'
 import { type Preferences, parsePrefer } from '../core/prefer.ts'
-import { traceFrom } from '../core/trace.ts'
 import { AppError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { AcceptJob, JobRequest } from '../jobs/accept.ts'
@@ -15,6 +14,7 @@ import { jobCallbacks } from './job-callbacks.ts'
 import type { AddOperation } from './operation.ts'
 import { JSON_TYPE, problemResponse } from './problem.ts'
 import { AcceptedSchema, JobSchema, json, MinimalSchema, SubmitJob } from './schemas.ts'
+import { cameRound, traceOf } from './trace.ts'
 
 export interface SubmitRoutes extends AnswerDependencies {
   accept: AcceptJob
@@ -71,6 +71,7 @@ the answer the first would have got, and makes no second job.`,
         502: { description: 'The job failed because of another service; `error` says why' },
         503: { description: 'Too many jobs wait; nothing was stored' },
         504: { description: 'Not finished while the request was held, or in its own time; `links` lead to the job' },
+        508: cameRound,
       },
       callbacks: jobCallbacks,
     },
@@ -81,7 +82,7 @@ the answer the first would have got, and makes no second job.`,
       const request = jobRequest(body, caller.tenantId as string)
       const accepted = await deps.accept({
         ...request,
-        traceparent: traceFrom(c.req.header('traceparent'), deps.clock.newHex),
+        traceparent: traceOf(c, deps.clock.newHex),
         key: key?.key ?? null,
       })
       const repeated = accepted.kind === 'repeated'
