@@ -6,7 +6,7 @@ const sqlite = [
   'test/files/**/*.test.ts',
   'test/model/sqlite*.test.ts',
   'test/e2e/start.test.ts',
-  'test/abuse/**/*.test.ts',
+  'test/abuse/{requests,connections,raw-http,ABUSE_HA}.test.ts',
 ]
 /** Run for PostgreSQL only. */
 const postgres = [
@@ -17,7 +17,7 @@ const postgres = [
   'test/cli/migrate-to.test.ts',
 ]
 /** Run for each engine: what a client sees is the same. */
-const service = ['test/{http,e2e}/**/*.test.ts', 'test/client/{service,packed}.test.ts']
+const service = ['test/{http,e2e,abuse}/**/*.test.ts', 'test/client/{service,packed}.test.ts']
 /** Processes that are killed and stopped, with servers of their own. */
 const chaos = ['test/chaos/**/*.test.ts']
 

@@ -1,5 +1,5 @@
 import { defineHandler, PermanentError, RetryableError, z } from './define.ts'
-import { callFailed, HttpCall, performCall } from './http-request.ts'
+import { callFailed, HttpCall, performCall, smallRecord } from './http-request.ts'
 
 const MAX_CALLS = 50
 
@@ -10,10 +10,11 @@ const MAX_CALLS = 50
 export const httpAggregate = defineHandler({
   type: 'http.aggregate',
   input: z.strictObject({
-    calls: z
-      .record(z.string().regex(/^[A-Za-z0-9_-]{1,64}$/), HttpCall.extend({ optional: z.boolean().default(false) }))
-      .refine((calls) => Object.keys(calls).length >= 1, 'needs at least one call')
-      .refine((calls) => Object.keys(calls).length <= MAX_CALLS, `takes at most ${MAX_CALLS} calls`),
+    calls: smallRecord(
+      z.string().regex(/^[A-Za-z0-9_-]{1,64}$/),
+      HttpCall.extend({ optional: z.boolean().default(false) }),
+      MAX_CALLS,
+    ).refine((calls) => Object.keys(calls).length >= 1, 'needs at least one call'),
   }),
   run: async (context) => {
     const calls = Object.entries(context.input.calls)

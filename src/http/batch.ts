@@ -13,6 +13,8 @@ import { jobRequest, type SubmitRoutes } from './submit.ts'
 import { cameRound, traceOf } from './trace.ts'
 
 const MAX_JOBS = 1000
+/** A job has 12 of its own, up to 50 in its metadata, and the kinds of its events. */
+const MAX_ITEM_MEMBERS = 100
 const MAX_BYTES = 8 * 1024 * 1024
 
 export const BatchItem = SubmitJob.extend({
@@ -77,7 +79,7 @@ async function submitOne(
   deps: SubmitRoutes,
 ): Promise<string> {
   try {
-    const body = checked(BatchItem, item, 'body')
+    const body = checked(BatchItem, item, 'body', MAX_ITEM_MEMBERS)
     const key = itemKey(body.idempotency_key, item, deps.requireIdempotencyKey)
     const accepted = await deps.accept({ ...jobRequest(body, tenantId), traceparent, key })
     const replayed = accepted.kind === 'repeated' ? '"replayed":true,' : ''
