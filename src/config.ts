@@ -12,6 +12,8 @@ export interface Config {
   port: number
   /** Base of every absolute link, without a slash at the end; null: from host and port. */
   publicUrl: string | null
+  /** To the API, at once. */
+  maxConnections: number
   database: DatabasePlace
   /** Connections of the process to PostgreSQL. */
   databasePool: number
@@ -133,6 +135,7 @@ const Environment = z.object({
   POSTHORN_HOST: z.string().default('127.0.0.1'),
   POSTHORN_PORT: count(0, 65_535).prefault('8080'),
   POSTHORN_PUBLIC_URL: publicUrl.optional(),
+  POSTHORN_MAX_CONNECTIONS: count(1, 1_000_000).prefault('1000'),
   POSTHORN_DATABASE_URL: databasePlace.prefault('file:./data/posthorn.db'),
   POSTHORN_DATABASE_POOL: count(3, 1000).prefault('12'),
   POSTHORN_ROLES: roles.prefault(ROLES.join(',')),
@@ -179,6 +182,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
       host: e.POSTHORN_HOST,
       port: e.POSTHORN_PORT,
       publicUrl: e.POSTHORN_PUBLIC_URL ?? null,
+      maxConnections: e.POSTHORN_MAX_CONNECTIONS,
       database: e.POSTHORN_DATABASE_URL,
       databasePool: e.POSTHORN_DATABASE_POOL,
       roles: e.POSTHORN_ROLES,

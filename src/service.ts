@@ -76,7 +76,7 @@ const RUNS_SHARE_OF_GRACE = 0.8
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { config } = options
   const registry = await loadRegistry(config)
-  const server = await listen(config.port, config.host)
+  const server = await listen(config.port, config.host, config.maxConnections)
   try {
     return await compose(options, registry, server)
   } catch (error) {

@@ -193,7 +193,7 @@ export const problems = {
   overloaded: {
     status: 503,
     title: 'Too much is waiting already',
-    help: 'The queue is full (POSTHORN_MAX_PENDING). Nothing was stored; try again after `Retry-After` seconds.',
+    help: 'The queue is full (POSTHORN_MAX_PENDING), or there are too many requests at once (POSTHORN_MAX_CONNECTIONS). Nothing was stored; try again after `Retry-After` seconds.',
   },
   unavailable: {
     status: 503,

@@ -112,6 +112,9 @@ function begin(app: OpenAPIHono, { clock, authenticate, pollLimit, metrics }: Ap
     c.header('x-content-type-options', 'nosniff')
     // RFC 7240 §2: also on answers to requests that had no Prefer.
     if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
+    if ((c.env as { overloaded?: boolean } | undefined)?.overloaded) {
+      throw new AppError('overloaded', 'Too many requests are under way.', { headers: { 'retry-after': '1' } })
+    }
     const endTimer = metrics.requests.startTimer()
     await next()
     endTimer({ method: c.req.method, route: String(c.get('route' as never) ?? 'none'), status: String(c.res.status) })

@@ -44,9 +44,10 @@ export function outsideRoutes(add: AddOperation, { endFromOutside }: OutsideRout
       description: `The body, any JSON up to 256 KiB, is the result; none is null. ${TOKEN}`,
     },
     async ({ c, params, query }) => {
+      const token = tokenOf(c, query.token)
       const bytes = await readBytes(c, MAX_RESULT_BYTES)
       const result = bytes.length === 0 ? null : parseJson(bytes)
-      await endFromOutside(params.id, tokenOf(c, query.token), { result: JSON.stringify(result) })
+      await endFromOutside(params.id, token, { result: JSON.stringify(result) })
       return c.body(null, 204)
     },
   )
@@ -58,10 +59,11 @@ export function outsideRoutes(add: AddOperation, { endFromOutside }: OutsideRout
       description: `The body may have \`code\`, \`title\`, \`detail\` and \`data\`. ${TOKEN}`,
     },
     async ({ c, params, query }) => {
+      const token = tokenOf(c, query.token)
       const bytes = await readBytes(c, MAX_RESULT_BYTES)
       const failure = checked(Failure, bytes.length === 0 ? {} : parseJson(bytes), 'body')
       const problem: JobProblem = { ...failure, status: 422, retryable: false }
-      await endFromOutside(params.id, tokenOf(c, query.token), { problem })
+      await endFromOutside(params.id, token, { problem })
       return c.body(null, 204)
     },
   )

@@ -5,9 +5,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createAdaptorServer, type WebSocketServerLike } from '@hono/node-server'
 import { WebSocketServer } from 'ws'
 import { EX_UNAVAILABLE, StartError } from '../errors.ts'
+import { type Connections, limitConnections } from './connections.ts'
 
-/** Answers requests; replaced once the service is ready for them. */
-export type Fetch = (request: Request, env: object) => Response | Promise<Response>
+/** Answers requests; replaced once the service is ready for them. `overloaded`: with a refusal, before all else. */
+export type Fetch = (request: Request, env: { overloaded: boolean }) => Response | Promise<Response>
 
 export interface HttpServer {
   port: number
@@ -19,6 +20,12 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
+interface Limit {
+  connections?: Connections
+  /** Requests that came when there was no room. */
+  refused: WeakSet<IncomingMessage>
+}
+
 /** Clients have nothing to say on our WebSockets. */
 const MAX_MESSAGE_BYTES = 1024
 /** Who was let go at the end gets its answer within this time. */
@@ -26,18 +33,36 @@ const LAST_ANSWERS_MS = 2000
 const CLOSE_POLL_MS = 20
 // Node waits 60 and 300 s. Bodies that are not uploads have a limit of their own (body.ts).
 const HEADERS_TIMEOUT_MS = 10_000
+/** How exact these are; Node looks each 30 s. */
+const TIMEOUTS_CHECK_MS = 1000
+/** All of a request's together; what is longer is answered 431. */
+const MAX_HEADER_BYTES = 16 * 1024
+/** Fields of a request; with more it is answered 431. */
+const MAX_HEADERS = 200
+/** A peer that is silent this long is asked whether it is still there. */
+const PROBE_AFTER_MS = 30_000
 /** An upload of 100 MiB gets by at 1 Mbit/s. */
 const REQUEST_TIMEOUT_MS = 900_000
 /** Longer than the usual idle time of proxies, so that they and not we close a connection they are about to use. */
 const KEEP_ALIVE_MS = 75_000
 
-/** Binds the port; until `serve`, requests get 503. @throws StartError when the port cannot be had */
-export async function listen(port: number, host: string): Promise<HttpServer> {
+/**
+ * Binds the port; until `serve`, requests get 503.
+ * @param maxConnections Also how many requests may be under way
+ * @throws StartError when the port cannot be had
+ */
+export async function listen(port: number, host: string, maxConnections: number): Promise<HttpServer> {
   let handler: Fetch = () => starting.clone()
   const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE_BYTES })
   const websocket = { server: sockets as WebSocketServerLike }
-  const fetch = (request: Request, env: object) => handler(request, env)
-  const server = createAdaptorServer({ fetch, createServer: ignoringHost, websocket }) as Server
+  const limit: Limit = { refused: new WeakSet() }
+  const fetch = (request: Request, env: object) => {
+    const { incoming } = env as { incoming?: IncomingMessage }
+    return handler(request, { ...env, overloaded: incoming !== undefined && limit.refused.has(incoming) })
+  }
+  const server = createAdaptorServer({ fetch, createServer: serverOf(limit), websocket }) as Server
+  limit.connections = limitConnections(server, maxConnections)
+  server.maxHeadersCount = MAX_HEADERS
   server.headersTimeout = HEADERS_TIMEOUT_MS
   server.requestTimeout = REQUEST_TIMEOUT_MS
   server.keepAliveTimeout = KEEP_ALIVE_MS
@@ -87,9 +112,27 @@ const starting = new Response('{"title":"Starting","status":503,"code":"unavaila
 const isWebSocket = (request: IncomingMessage): boolean =>
   request.headers.upgrade?.toLowerCase() === 'websocket' && /^\/v1\/jobs\/[^/]+\/ws(?:\?|$)/.test(request.url ?? '')
 
+/** To be told how the process is, when it is overloaded too: who watches must not take it for dead. */
+const OF_WATCHERS = new Set(['/healthz', '/readyz', '/metrics'])
+
+const options = {
+  connectionsCheckingInterval: TIMEOUTS_CHECK_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  keepAlive: true,
+  keepAliveInitialDelay: PROBE_AFTER_MS,
+} satisfies ServerOptions
+
 /** Nothing here goes by the Host header, so one that is not a host is no reason to refuse a request. */
-const ignoringHost = ((options: ServerOptions, listener: RequestListener) =>
-  createServer({ ...options, shouldUpgradeCallback: isWebSocket }, (request, response) => {
-    request.headers.host = 'localhost'
-    return listener(request, response)
-  })) as typeof createServer
+function serverOf(limit: Limit): typeof createServer {
+  // Without room it is a request like any other, and answered like that.
+  const isRoom = (request: IncomingMessage) => isWebSocket(request) && limit.connections?.hold(request.socket) === true
+  return ((given: ServerOptions, listener: RequestListener) =>
+    createServer({ ...given, ...options, shouldUpgradeCallback: isRoom }, (request, response) => {
+      if (limit.connections?.begin(request, response) === false && !OF_WATCHERS.has(request.url ?? '')) {
+        limit.refused.add(request)
+        response.shouldKeepAlive = false
+      }
+      request.headers.host = 'localhost'
+      return listener(request, response)
+    })) as typeof createServer
+}
