@@ -58,7 +58,9 @@ export async function listen(port: number, host: string, maxConnections: number)
   const limit: Limit = { refused: new WeakSet() }
   const fetch = (request: Request, env: object) => {
     const { incoming } = env as { incoming?: IncomingMessage }
-    return handler(request, { ...env, overloaded: incoming !== undefined && limit.refused.has(incoming) })
+    const overloaded = incoming !== undefined && limit.refused.has(incoming)
+    // The same object: the adapter finds there what an upgrade left in it.
+    return handler(request, Object.assign(env, { overloaded }))
   }
   const server = createAdaptorServer({ fetch, createServer: serverOf(limit), websocket }) as Server
   limit.connections = limitConnections(server, maxConnections)
@@ -123,16 +125,24 @@ const options = {
 } satisfies ServerOptions
 
 /** Nothing here goes by the Host header, so one that is not a host is no reason to refuse a request. */
+function ignoreHost(request: IncomingMessage): void {
+  request.headers.host = 'localhost'
+}
+
 function serverOf(limit: Limit): typeof createServer {
-  // Without room it is a request like any other, and answered like that.
-  const isRoom = (request: IncomingMessage) => isWebSocket(request) && limit.connections?.hold(request.socket) === true
+  const isRoom = (request: IncomingMessage): boolean => {
+    if (!isWebSocket(request)) return false
+    ignoreHost(request)
+    // Without room it is a request like any other, and answered like that.
+    return limit.connections?.hold(request.socket) === true
+  }
   return ((given: ServerOptions, listener: RequestListener) =>
     createServer({ ...given, ...options, shouldUpgradeCallback: isRoom }, (request, response) => {
       if (limit.connections?.begin(request, response) === false && !OF_WATCHERS.has(request.url ?? '')) {
         limit.refused.add(request)
         response.shouldKeepAlive = false
       }
-      request.headers.host = 'localhost'
+      ignoreHost(request)
       return listener(request, response)
     })) as typeof createServer
 }
