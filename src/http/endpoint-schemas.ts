@@ -78,7 +78,7 @@ export const RotateSecret = z
 export const EndpointSchema = z
   .object({
     id: z.string(),
-    url: z.url(),
+    url: z.string().openapi({ description: 'As it was given: it may be an IRI.' }),
     description: z.string().nullable(),
     event_types: z.array(z.string()),
     headers: z.record(z.string(), z.literal('***')).openapi({ description: 'Their names.' }),

@@ -130,7 +130,7 @@ export const DeliverySchema = z
     event_type: z.string(),
     endpoint_id: z.string(),
     job_id: z.string().nullable(),
-    url: z.url(),
+    url: z.string().openapi({ description: 'As it was given: it may be an IRI.' }),
     status: z.enum(DELIVERY_STATUSES),
     attempt_count: z.int().openapi({ description: 'Attempts begun since it was made or last replayed.' }),
     replay_count: z.int(),
