@@ -80,7 +80,11 @@ function limitLife(agent: http.Agent, now: () => number): void {
     ;(socket as Socket).setTimeout(Math.min(timeout, Math.max(1, lifeLeftMs(socket))))
     idle.add(socket)
     const [oldest] = idle
-    if (idle.size > MAX_IDLE_SOCKETS) oldest?.destroy()
+    if (oldest && idle.size > MAX_IDLE_SOCKETS) {
+      // Not only when it has closed: until then, others that become idle would find it the oldest again.
+      idle.delete(oldest)
+      oldest.destroy()
+    }
     return kept
   }
   agent.reuseSocket = (socket, request) => {
