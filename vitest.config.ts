@@ -6,7 +6,7 @@ const sqlite = [
   'test/files/**/*.test.ts',
   'test/model/sqlite*.test.ts',
   'test/e2e/start.test.ts',
-  'test/abuse/{requests,connections,raw-http,endless,forced-*,fuzz,hostile,loop,names,registration,routes}.test.ts',
+  'test/abuse/{connections,endless,forced-*,fuzz,hosts,hostile,loop,names,raw-http,registration,requests,routes,sealed}.test.ts',
 ]
 /** Run for PostgreSQL only. */
 const postgres = [
