@@ -8,7 +8,10 @@ const RESERVED_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
 export const Metadata = z
   .unknown()
-  .refine((value) => typeof value === 'object' && value !== null && !Array.isArray(value), 'must be an object')
+  .refine((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    message: 'must be an object',
+    abort: true,
+  })
   .refine((value) => !Object.keys(value as object).some((key) => RESERVED_KEYS.has(key)), 'has a reserved key')
   .pipe(z.record(z.string().max(100), z.string().max(1000)))
   .refine((value) => Object.keys(value).length <= 50, 'has more than 50 members')

@@ -141,6 +141,19 @@ test('what belongs to the client may have as many members as fit', async () => {
   expect((await posthorn.api('/v1/events', { json: event })).status).toBe(202)
 })
 
+test('a member that is null, or of another kind, is 400 wherever it is in a body', async () => {
+  const answers: string[] = []
+  for (const operation of operations) {
+    for (const { path } of places(operation.body as Schema)) {
+      for (const value of ['null', '7', '"x"', '[null]', '{"a":null}']) {
+        const status = await send(operation, bodyWith(path, value))
+        if (status >= 500) answers.push(`${operation.name} ${path.join('/')} = ${value}: ${status}`)
+      }
+    }
+  }
+  expect(answers).toEqual([])
+})
+
 test('keys that reach into JavaScript objects are refused in ours and are data in the client’s', async () => {
   const reserved = ['__proto__', 'constructor', 'prototype']
   const send = (path: string, body: string) =>
