@@ -175,6 +175,11 @@ function send({ operation, id, values, body }: Sent): Promise<RawAnswer> {
   })
 }
 
+/** What was sent, without the operation's schemas. */
+function shown({ id, values, body }: Sent): string {
+  return JSON.stringify({ id, values: values.map(([{ name: parameter }, value]) => [parameter, value]), body })
+}
+
 /** What is wrong with an answer; null when nothing is. */
 function fault({ status, headers, body }: RawAnswer): string | null {
   const problem = status >= 400 && body !== '' ? (JSON.parse(body) as { status?: unknown; code?: unknown }) : null
@@ -202,9 +207,7 @@ test(
           reached.set(sent.operation.name, statuses.add(answer.status))
           const wrong = fault(answer)
           if (wrong !== null)
-            throw new Error(
-              `${wrong}: ${answer.status} ${answer.body} to ${sent.operation.name} ${JSON.stringify(sent)}`,
-            )
+            throw new Error(`${wrong}: ${answer.status} ${answer.body} to ${sent.operation.name} ${shown(sent)}`)
         }
       }),
       { numRuns: REQUESTS / AT_ONCE, endOnFailure: true },
