@@ -33,8 +33,8 @@ export default defineConfig({
     hookTimeout: 20_000,
     // What is waited for comes in a moment; on a busy machine, in some.
     expect: { poll: { timeout: 10_000 } },
-    // Some tests start servers and whole processes, and many of those wait: three files keep two cores busy.
-    maxWorkers: 3,
+    // Some tests start servers and whole processes; two cores do not run more of those side by side.
+    maxWorkers: 2,
     projects: [
       {
         // The rest, so that no test is forgotten.

@@ -7,7 +7,7 @@ import { api } from './client.ts'
 import { startCluster } from './cluster.ts'
 import { form, TIMEOUT_MS, tell } from './form.ts'
 
-const BACKLOG = form(4000, 100_000)
+const BACKLOG = form(2000, 100_000)
 const BATCH = 1000
 const PROBES = form(15, 60)
 /** From the submission to the callback. */

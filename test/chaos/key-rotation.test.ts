@@ -17,7 +17,7 @@ test('encryption keys are changed under load, process by process: every delivery
 }, async () => {
   const [a, b] = [key('a'), key('b')]
   await using receiver = await startReceiver()
-  await using cluster = await startCluster({ env: { POSTHORN_ENCRYPTION_KEYS: a } })
+  await using cluster = await startCluster({ env: { POSTHORN_ENCRYPTION_KEYS: form(`${a},${b}`, a) } })
   await Promise.all([cluster.start(), cluster.start()])
   const known: Registered[] = []
   for (let n = 0; n < ENDPOINTS; n++) {
@@ -61,7 +61,7 @@ test('encryption keys are changed under load, process by process: every delivery
     }
   }
   // First all can read with the new one, then all write with it, then the old one goes.
-  await replaceAll(`${a},${b}`)
+  if (form(false, true)) await replaceAll(`${a},${b}`)
   await replaceAll(`${b},${a}`)
   const env = { ...cluster.env, POSTHORN_ENCRYPTION_KEYS: `${b},${a}` }
   const { code, stdout } = await runCommand(['rotate-keys'], env)

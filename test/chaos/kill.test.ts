@@ -7,8 +7,8 @@ import { form, TIMEOUT_MS, tell } from './form.ts'
 import { startLoad } from './load.ts'
 
 const runs = [
-  { engine: 'postgres', processes: 3, kills: form(6, 100), jobs: form(600, 10_000) },
-  { engine: 'sqlite', processes: 1, kills: form(8, 100), jobs: form(800, 10_000) },
+  { engine: 'postgres', processes: 3, kills: form(4, 100), jobs: form(400, 10_000) },
+  { engine: 'sqlite', processes: 1, kills: form(5, 100), jobs: form(500, 10_000) },
 ] as const
 
 test.each(runs)(

@@ -12,7 +12,7 @@ const engines = [
 ] as const
 const ANSWER_MS = 30
 const MOST_AT_ONCE = 6
-const EVENTS = form(300, 3000)
+const EVENTS = form(200, 3000)
 const PER_S = 50
 /** A lane may run ahead of its rate by this much and one attempt (src/core/lane.ts). */
 const AHEAD = 0.1 * PER_S + 1

@@ -7,10 +7,10 @@ import { change, publish, register, submit } from './client.ts'
 import { type Cluster, startCluster } from './cluster.ts'
 import { form, TIMEOUT_MS, tell } from './form.ts'
 
-const MANY = form(50_000, 1_000_000)
+const MANY = form(20_000, 1_000_000)
 /** Enough to be busy with as long as it is enabled. */
 const FEW = 500
-const ROUNDS = form(5, 10)
+const ROUNDS = form(3, 10)
 /** What a million more may add. */
 const BLOCKED_MS = 50
 

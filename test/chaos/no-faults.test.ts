@@ -5,7 +5,7 @@ import { startCluster } from './cluster.ts'
 import { form, TIMEOUT_MS, tell } from './form.ts'
 import { startLoad } from './load.ts'
 
-const JOBS = form(1000, 10_000)
+const JOBS = form(600, 10_000)
 
 test.each([1, 100])(
   `${JOBS} jobs over three processes, %i endpoints: as many callbacks, none twice, and no error in the database`,

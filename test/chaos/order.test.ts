@@ -11,8 +11,8 @@ const engines = [
   { engine: 'sqlite', processes: 1 },
 ] as const
 const KEYS = 12
-const PER_KEY = form(14, 200)
-const KILLS = form(2, 20)
+const PER_KEY = form(10, 200)
+const KILLS = form(1, 20)
 const STOPS = form(1, 5)
 /** Of the answers. */
 const FAILING = 0.15

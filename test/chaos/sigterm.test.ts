@@ -8,8 +8,8 @@ import { type Member, startCluster } from './cluster.ts'
 import { form, TIMEOUT_MS, tell } from './form.ts'
 import { startLoad } from './load.ts'
 
-const STOPS = form(6, 100)
-const JOBS = form(600, 10_000)
+const STOPS = form(4, 100)
+const JOBS = form(400, 10_000)
 /** POSTHORN_GRACE, as it is by default. */
 const GRACE_MS = 25_000
 
