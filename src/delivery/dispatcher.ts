@@ -40,6 +40,12 @@ const SWEEP_MS = 500
 const LEASE_MARGIN_MS = 60_000
 /** How many of the places that are kept for tenants with nothing in flight one lane gets at once. */
 const RESERVED_CLAIM = 4
+/**
+ * A lane may have in flight as many as this share of the places that are free beside it: so however many receivers hang,
+ * and however much their lanes have grown before, they leave room for others (dynamic thresholds, as in switches:
+ * Choudhury and Hahne, 1998). One lane alone gets a third of the places.
+ */
+const LANE_SHARE = 1 / 2
 /** Bounds one claim, so that a lane with a long backlog shares the loop with the others. */
 const MAX_CLAIM = 64
 
@@ -94,7 +100,11 @@ export class Dispatcher {
       if (room <= (crowded ? 0 : reserved)) return
       if (this.#stop.signal.aborted || this.#inDoubt || !lease.holds()) return
       this.#queue.delete(laneId)
-      this.#track(this.#claim(laneId, Math.min(room, crowded ? RESERVED_CLAIM : MAX_CLAIM), crowded))
+      const run = this.#lanes.get(laneId)
+      const share = Math.max(1, Math.floor(room * LANE_SHARE)) - (run?.inFlight ?? 0)
+      // It comes back when one of its own has ended.
+      if (run !== undefined && share <= 0) run.more = true
+      else this.#track(this.#claim(laneId, Math.min(room, share, crowded ? RESERVED_CLAIM : MAX_CLAIM), crowded))
     }
   }
 

@@ -6,8 +6,8 @@ import { Exchange } from './exchange.ts'
 import { describeError, oneLine } from './failure.ts'
 import { type EgressAllow, judgeUrl } from './judge.ts'
 
-/** A lane has at most 64 attempts in flight; this leaves room for four lanes of tenants with the same receiver. */
-const DEFAULT_SOCKETS_PER_ORIGIN = 256
+/** Callers bound their calls. A bound here would let the path of a receiver that hangs delay all others of its host. */
+const DEFAULT_SOCKETS_PER_ORIGIN = Number.POSITIVE_INFINITY
 const MAX_HEADER_BYTES = 16 * 1024
 const BODILESS = /^(GET|HEAD)$/i
 

@@ -22,6 +22,32 @@ function goSilent(receiver: Receiver): void {
   receiver.answer = (_hit, response) => response.destroy()
 }
 
+describe('a receiver that hangs', () => {
+  test('leaves places to others, however many it was worth while it answered', async () => {
+    await using posthorn = await startTestService({
+      POSTHORN_DELIVERY_CONCURRENCY: '24',
+      POSTHORN_ATTEMPT_TIMEOUT: '8s',
+    })
+    await using receiver = await startReceiver()
+    await register(posthorn, { url: `${receiver.url}/hangs`, event_types: ['many'] })
+    await register(posthorn, { url: `${receiver.url}/well`, event_types: ['few'] })
+    const publishMany = (count: number) =>
+      Promise.all(Array.from({ length: count }, (_, n) => publish(posthorn, 'many', n)))
+    await publishMany(150)
+    await receiver.waitFor(150)
+    receiver.answer = ({ path }, response) => {
+      if (path !== '/hangs') response.end()
+    }
+    await publishMany(40)
+    // As many as it may have at once.
+    await receiver.waitFor(150 + 6)
+    const sentAt = Date.now()
+    await publish(posthorn, 'few', 1)
+    const [hit] = await receiver.waitFor(1, ({ path }) => path === '/well')
+    expect((hit?.at ?? Number.POSITIVE_INFINITY) - sentAt).toBeLessThanOrEqual(1000)
+  })
+})
+
 describe('an endpoint that is down', () => {
   const breakerOf = async (posthorn: TestService, id: string) => {
     const endpoint = await (await posthorn.api(`/v1/endpoints/${id}`)).json()
