@@ -6,7 +6,7 @@ import { startCluster } from './cluster.ts'
 import { form, TIMEOUT_MS, tell } from './form.ts'
 
 const ENDPOINTS = 100
-/** How many of them hang, and how much later than undisturbed the others' p99 may be. */
+/** How many of them hang, and how much later than undisturbed the others' p90 may be: their p99 is that of the disk. */
 const PHASES = [
   { hanging: 0, factor: 1 },
   { hanging: 1, factor: 1.2 },
@@ -16,7 +16,7 @@ const EVENTS = form(10, 60)
 const PAUSE_MS = 300
 const AT_MOST_MS = 1000
 /** Other tests run beside the short form; what comes of them is no matter of the product. */
-const NOISE_MS = form(300, 10)
+const NOISE_MS = form(300, 20)
 
 test.each(['postgres', 'sqlite'] as const)(
   `of ${ENDPOINTS} endpoints on %s one hangs, then half of them: the others do not notice`,
@@ -40,7 +40,7 @@ test.each(['postgres', 'sqlite'] as const)(
       await register(url, { url: `${receiver.url}/${n}`, event_types: ['tick'] })
     }
     let events = 0
-    const p99 = async (): Promise<number> => {
+    const phaseOf = async (): Promise<{ p90: number; p99: number }> => {
       latenciesMs.length = 0
       for (let n = 0; n < EVENTS; n++) {
         sentAt.set(events, Date.now())
@@ -48,19 +48,22 @@ test.each(['postgres', 'sqlite'] as const)(
         await delay(PAUSE_MS)
       }
       await expect.poll(() => latenciesMs.length).toBeGreaterThanOrEqual((EVENTS * ENDPOINTS) / 2)
-      return latenciesMs.toSorted((a, b) => a - b)[Math.floor(latenciesMs.length * 0.99)] as number
+      const sorted = latenciesMs.toSorted((a, b) => a - b)
+      const at = (share: number) => sorted[Math.floor(sorted.length * share)] as number
+      return { p90: at(0.9), p99: at(0.99) }
     }
     // The first deliveries open the connections and lanes.
-    await p99()
-    const measured: number[] = []
+    await phaseOf()
+    const measured: { p90: number; p99: number }[] = []
     for (const phase of PHASES) {
       hanging = phase.hanging
-      measured.push(await p99())
+      measured.push(await phaseOf())
     }
-    tell(`hanging endpoints, ${engine}`, { p99Ms: measured })
-    const [undisturbed = 0] = measured
+    tell(`hanging endpoints, ${engine}`, { measured })
+    const undisturbed = Number(measured[0]?.p90)
     for (const [n, { factor }] of PHASES.entries()) {
-      expect(measured[n]).toBeLessThanOrEqual(Math.min(AT_MOST_MS, factor * undisturbed) + NOISE_MS)
+      expect(measured[n]?.p90).toBeLessThanOrEqual(factor * undisturbed + NOISE_MS)
+      expect(measured[n]?.p99).toBeLessThanOrEqual(AT_MOST_MS + NOISE_MS)
     }
   },
 )
