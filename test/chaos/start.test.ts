@@ -1,7 +1,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { getTableName } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as schema from '../../src/store/postgres/schema.ts'
 import { ENCRYPTION_KEYS } from '../support/engine.ts'
 import { type PostgresServer, startPostgresServer } from '../support/postgres-server.ts'
 import { runToExit, startProcess } from '../support/process.ts'
@@ -11,9 +13,9 @@ import { TIMEOUT_MS } from './form.ts'
 import { postgresTables } from './tables.ts'
 
 const PROCESSES = 10
-const TABLES = readFile(join(import.meta.dirname, '../../src/store/postgres/schema.ts'), 'utf8').then((schema) =>
-  [...schema.matchAll(/pgTable\(\s*'(\w+)'/g)].map(([, name]) => name as string).sort(),
-)
+const TABLES = Object.values(schema)
+  .flatMap((table) => (typeof table === 'object' ? [getTableName(table)] : []))
+  .sort()
 
 let folder: string
 let server: PostgresServer
@@ -60,7 +62,7 @@ test(
       const made = await tables.rows<{ name: string }>(
         "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name",
       )
-      expect(made.map(({ name }) => name).sort()).toEqual(await TABLES)
+      expect(made.map(({ name }) => name).sort()).toEqual(TABLES)
       expect(await tables.number('SELECT count(*) FROM workers')).toBe(PROCESSES)
       for (const { url } of processes) {
         const answer = await fetch(`${url}/v1/jobs`, {
