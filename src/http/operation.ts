@@ -1,5 +1,6 @@
 import type { OpenAPIHono, RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { AppError } from '../errors.ts'
 import type { Caller, KeyRole } from '../store/store.ts'
 import type { Authenticate } from './auth.ts'
 import { checked, parseJson, readBytes, requireJson } from './body.ts'
@@ -66,13 +67,23 @@ export function operationAdder(app: OpenAPIHono, authenticate: Authenticate, lim
       const caller = role === null ? null : await authenticate(c, role)
       if (caller !== null) limitCalls(c, caller, operation.polled ?? false)
       const params = operation.params && checked(operation.params, c.req.param(), 'path')
-      const query = operation.query && checked(operation.query, c.req.query(), 'query')
+      const query = operation.query && checked(operation.query, queryOf(c), 'query')
       const raw = operation.body ? await readJsonBytes(c, operation.maxBytes ?? MAX_BODY_BYTES) : new Uint8Array()
       const body = operation.body && checked(operation.body, parseJson(raw), 'body')
       // The types follow from the schemas; TypeScript cannot see that through the conditionals.
       return handle({ c, caller, params, query, raw, body } as Parameters<typeof handle>[0])
     })
   }
+}
+
+/** PostgreSQL holds no NUL, so no id or name has one: who asks for it is told so, and not that there is none. */
+function queryOf(c: Context): Record<string, string> {
+  const values = c.req.query()
+  const details = Object.entries(values).flatMap(([field, value]) =>
+    value.includes('\0') ? [{ field, issue: 'must not contain NUL', location: 'query' as const }] : [],
+  )
+  if (details.length > 0) throw new AppError('invalid-request', 'The query contains NUL.', { details })
+  return values
 }
 
 async function readJsonBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
