@@ -5,6 +5,8 @@ export interface CommitGate {
   /** How many transactions wait before it. */
   waiting(): Promise<number>
   open(): Promise<void>
+  /** Opens it and takes it away, so that another can be made. */
+  remove(): Promise<void>
 }
 
 const KEY = 4711
@@ -23,11 +25,17 @@ export async function closeGate({ rows, number }: Tables, workerId: string): Pro
     await rows(`CREATE CONSTRAINT TRIGGER gate AFTER UPDATE ON ${table} DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW EXECUTE FUNCTION wait_at_gate()`)
   }
+  const open = async () => {
+    await rows(`SELECT pg_advisory_unlock(${KEY})`)
+  }
   return {
+    open,
     waiting: () =>
       number(`SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = ${KEY} AND NOT granted`),
-    async open() {
-      await rows(`SELECT pg_advisory_unlock(${KEY})`)
+    async remove() {
+      await open()
+      for (const table of ['jobs', 'deliveries']) await rows(`DROP TRIGGER gate ON ${table}`)
+      await rows('DROP FUNCTION wait_at_gate()')
     },
   }
 }

@@ -62,42 +62,42 @@ async function held(member: Member, kind: 'work' | 'callback', count: number): P
   return mine
 }
 
+/** A moment. Where another process was faster with one of them, the next try may do. */
+const BOTH_WAIT_MS = 2000
+
 /** Stops the member when it has claimed a job and a delivery and does not know it yet. Returns these works. */
 async function stopBeforeItKnows(member: Member): Promise<{ unbegun: Works; unsent: Works }> {
   const worker = (await cluster.workerOf(member)) as string
-  const running = await held(member, 'work', 4)
-  const gate = await closeGate(cluster.tables, worker)
-  const unsent: Works = new Map()
-  for (const [name, id] of running) {
-    // Its run ends then, and its callback is due: mostly it is the same process that claims it.
-    receiver.answer(`/work/${name}`, 200)
-    await until('its callback is claimed', async () => {
-      return (await gate.waiting()) > 0 || receiver.arrivals.has(`/callback/${name}`)
-    })
-    if (receiver.arrivals.has(`/callback/${name}`)) continue
-    unsent.set(name, id)
-    break
+  for (;;) {
+    const unsent = await held(member, 'work', 1)
+    const [ends = ''] = unsent.keys()
+    const begins = `unbegun-${++works}`
+    const gate = await closeGate(cluster.tables, worker)
+    // A run of its ends, and its callback is due: mostly it is the same process that claims it, and the new job.
+    receiver.answer(`/work/${ends}`, 200)
+    const unbegun = new Map([[begins, await work(member, begins)]])
+    const both = async () => (await gate.waiting()) > 1
+    const wait = await until('both are claimed', both, BOTH_WAIT_MS).then(
+      () => true,
+      () => false,
+    )
+    const others = receiver.arrivals.has(`/callback/${ends}`) || receiver.arrivals.has(`/work/${begins}`)
+    if (wait && !others) {
+      member.child.kill('SIGSTOP')
+      await gate.open()
+      await until('both claims are committed', () => areCommitted(unsent, unbegun, worker))
+      return { unbegun, unsent }
+    }
+    await gate.remove()
   }
-  const unbegun: Works = new Map()
-  while (unbegun.size === 0) {
-    const name = `unbegun-${++works}`
-    const id = await work(member, name)
-    // Another process may be faster, and run it.
-    await until('a job is claimed, too', async () => {
-      return (await gate.waiting()) > 1 || receiver.arrivals.has(`/work/${name}`)
-    })
-    if (!receiver.arrivals.has(`/work/${name}`)) unbegun.set(name, id)
-  }
-  member.child.kill('SIGSTOP')
-  await gate.open()
-  await until('both claims are committed', async () => {
-    const sent = await cluster.tables.number(`SELECT count(*) FROM deliveries
-      WHERE job_id IN (${list(unsent)}) AND status = 'delivering' AND worker_id = '${worker}'`)
-    const begun = await cluster.tables.number(`SELECT count(*) FROM jobs
-      WHERE id IN (${list(unbegun)}) AND status = 'processing' AND worker_id = '${worker}'`)
-    return sent === 1 && begun === 1
-  })
-  return { unbegun, unsent }
+}
+
+async function areCommitted(unsent: Works, unbegun: Works, worker: string): Promise<boolean> {
+  const sent = await cluster.tables.number(`SELECT count(*) FROM deliveries
+    WHERE job_id IN (${list(unsent)}) AND status = 'delivering' AND worker_id = '${worker}'`)
+  const begun = await cluster.tables.number(`SELECT count(*) FROM jobs
+    WHERE id IN (${list(unbegun)}) AND status = 'processing' AND worker_id = '${worker}'`)
+  return sent === 1 && begun === 1
 }
 
 const list = (works: Works): string => [...works.values()].map((id) => `'${id}'`).join()
