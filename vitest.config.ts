@@ -35,6 +35,7 @@ export default defineConfig({
     expect: { poll: { timeout: 10_000 } },
     // Some tests start servers and whole processes; two cores do not run more of those side by side.
     maxWorkers: 2,
+    execArgv: ['--import', new URL('./src/drizzle-imports.ts', import.meta.url).href],
     projects: [
       {
         // The rest, so that no test is forgotten.

@@ -1,9 +1,9 @@
+import './drizzle-imports.ts'
 import { dataFolder, readConfig } from './config.ts'
 import { StartError } from './errors.ts'
 import { firstRunText, writeFirstRun } from './first-run.ts'
 import { createLog } from './log.ts'
 import { createMetrics } from './metrics.ts'
-import { startService } from './service.ts'
 
 /** After the grace period, what still hangs is left to the next start to recover. */
 const FORCE_AFTER_MS = 5000
@@ -20,6 +20,8 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (error) => {
     log.error({ event: 'process.rejection', err: error }, 'something failed that nobody waits for')
   })
+  // Not before drizzle-imports.ts has run.
+  const { startService } = await import('./service.ts')
   const metrics = createMetrics()
   metrics.watchProcess()
   const service = await startService({

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import '../drizzle-imports.ts'
 import { EX_USAGE, StartError } from '../errors.ts'
 import { VERSION } from '../version.ts'
 
