@@ -9,14 +9,17 @@ const ENDPOINTS = 100
 /** How many of them hang, and how much later than undisturbed the others' p90 may be: their p99 is that of the disk. */
 const PHASES = [
   { hanging: 0, factor: 1 },
-  { hanging: 1, factor: 1.2 },
-  { hanging: ENDPOINTS / 2, factor: 2 },
+  { hanging: 1, factor: form(Number.POSITIVE_INFINITY, 1.2) },
+  { hanging: ENDPOINTS / 2, factor: form(Number.POSITIVE_INFINITY, 2) },
 ]
+/** What a factor does not tell. */
+const NOISE_MS = 20
 const EVENTS = form(10, 60)
 const PAUSE_MS = 300
-const AT_MOST_MS = 1000
-/** Other tests run beside the short form; what comes of them is no matter of the product. */
-const NOISE_MS = form(300, 20)
+/** Who waits behind one that hangs waits for this long. */
+const ATTEMPT_TIMEOUT_MS = 5000
+/** Of the others. The short form runs beside other tests: it tells who waited behind another, not how fast they are. */
+const AT_MOST_MS = form(ATTEMPT_TIMEOUT_MS / 2, 1000)
 
 test.each(['postgres', 'sqlite'] as const)(
   `of ${ENDPOINTS} endpoints on %s one hangs, then half of them: the others do not notice`,
@@ -34,7 +37,7 @@ test.each(['postgres', 'sqlite'] as const)(
       if (endpoint % 2 === 1) latenciesMs.push(at - (sentAt.get((JSON.parse(body) as { data: number }).data) ?? 0))
       response.end()
     }
-    await using cluster = await startCluster({ engine, env: { POSTHORN_ATTEMPT_TIMEOUT: '5s' } })
+    await using cluster = await startCluster({ engine, env: { POSTHORN_ATTEMPT_TIMEOUT: `${ATTEMPT_TIMEOUT_MS}ms` } })
     const { url } = await cluster.start()
     for (let n = 0; n < ENDPOINTS; n++) {
       await register(url, { url: `${receiver.url}/${n}`, event_types: ['tick'] })
@@ -63,7 +66,7 @@ test.each(['postgres', 'sqlite'] as const)(
     const undisturbed = Number(measured[0]?.p90)
     for (const [n, { factor }] of PHASES.entries()) {
       expect(measured[n]?.p90).toBeLessThanOrEqual(factor * undisturbed + NOISE_MS)
-      expect(measured[n]?.p99).toBeLessThanOrEqual(AT_MOST_MS + NOISE_MS)
+      expect(measured[n]?.p99).toBeLessThanOrEqual(AT_MOST_MS)
     }
   },
 )
