@@ -3,7 +3,6 @@ import type { Clock } from '../clock.ts'
 import { REPLAY_ACTIONS, type ReplayAction, startingTat } from '../core/bulk-replay.ts'
 import { AppError, keyRefusal } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
-import { ADMINS } from '../store/admins.ts'
 import type { BulkReplay, DeadLetterFilter, NewKey, ReplayOrder, ReplayPreview, ReplayStore } from '../store/store.ts'
 
 export interface BulkReplayDependencies {
@@ -39,7 +38,7 @@ export function bulkReplays({ replays, clock, events }: BulkReplayDependencies):
       const { count } = await preview(order, 0, now)
       const replay = newReplay(clock.newId('rpl'), order, count, asker, now)
       const audit = auditEntry('replay.create', replay.id, asker, clock)
-      const added = await replays.add(replay, key && { ...key, tenantId: ADMINS }, audit)
+      const added = await replays.add(replay, key, audit)
       if (added.kind === 'key_reused' || added.kind === 'key_busy') throw keyRefusal(added.kind)
       const repeated = added.kind === 'repeated'
       if (!repeated) told('create', added.replay, asker)

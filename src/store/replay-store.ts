@@ -41,9 +41,6 @@ export interface ReplayPreview {
   sample: DeadLetter[]
 }
 
-/** A bulk replay's idempotency key: admins share them. */
-export type ReplayKey = NewKey & { tenantId: string }
-
 export type AddedReplay =
   | { kind: 'created'; replay: BulkReplay }
   /** The key was used for the same request before: the replay it made, as it is now. */
@@ -91,7 +88,7 @@ export interface ReplayStore {
   /** Reads without stopping anybody: `filter` as a replay that began now would see it. */
   preview(filter: DeadLetterFilter, order: ReplayOrder, limit: number): Promise<ReplayPreview>
   /** The replay, its idempotency key and its audit entry, at once. */
-  add(replay: BulkReplay, key: ReplayKey | null, audit: AuditEntry): Promise<AddedReplay>
+  add(replay: BulkReplay, key: NewKey | null, audit: AuditEntry): Promise<AddedReplay>
   get(id: string): Promise<BulkReplay | null>
   /** Newest first. */
   list(status: ReplayStatus | undefined, page: Page): Promise<BulkReplay[]>

@@ -268,7 +268,7 @@ export function bulkReplayContract(subject: Subject): void {
 
   test('a key stands for the replay it made', async () => {
     const { store } = subject()
-    const key = { key: 'k', fingerprint: 'f', tenantId: 'admin' }
+    const key = { key: 'k', fingerprint: 'f' }
     const add = (using = key) => {
       const replay = newReplay()
       return store.replays.add(replay, using, auditOf('replay.create', replay.id))
@@ -282,7 +282,7 @@ export function bulkReplayContract(subject: Subject): void {
 
   test('they are listed with the newest first, and those that ended long ago are removed with their keys', async () => {
     const { store, clock } = subject()
-    const key = { key: 'k', fingerprint: 'f', tenantId: 'admin' }
+    const key = { key: 'k', fingerprint: 'f' }
     const old = newReplay()
     await store.replays.add(old, key, auditOf('replay.create', old.id))
     await step(old.id)

@@ -1,17 +1,9 @@
+import { ADMINS } from '../admins.ts'
 import { changedReplay } from '../replay-rows.ts'
-import type {
-  AddedReplay,
-  AuditEntry,
-  BulkReplay,
-  ChangedReplay,
-  ReplayChange,
-  ReplayKey,
-  ReplayStore,
-} from '../store.ts'
+import type { AddedReplay, AuditEntry, BulkReplay, ChangedReplay, NewKey, ReplayChange, ReplayStore } from '../store.ts'
 import type { Connection, Database } from './database.ts'
 import { previewLetters } from './dead-letters.ts'
-import { isLocked } from './failures.ts'
-import { findKeys, freeKeys, takeKeys } from './idempotency-keys.ts'
+import { freeKeys, orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { stepReplay } from './replay-step.ts'
 import { insertRows, rowsOf, selectList } from './rows.ts'
 import { auditLog, replays } from './schema.ts'
@@ -38,13 +30,7 @@ const remove = statement(
 export function postgresReplays(db: Database): ReplayStore {
   return {
     preview: (filter, order, limit) => previewLetters(db, filter, order, limit),
-    add: (replay, key, audit) =>
-      db
-        .transaction((tx) => add(tx, replay, key, audit))
-        .catch((error: unknown): AddedReplay => {
-          if (key !== null && isLocked(error)) return { kind: 'key_busy' }
-          throw error
-        }),
+    add: (replay, key, audit) => db.transaction((tx) => add(tx, replay, key, audit)).catch(orKeyBusy(key)),
     get: async (id) => (await db.rows<BulkReplay>(get({ id })))[0] ?? null,
     list: (status, page) => db.rows<BulkReplay>(list({ status: status ?? null, ...page })),
     change: (asked) => db.transaction((tx) => change(tx, asked)),
@@ -62,15 +48,12 @@ export function postgresReplays(db: Database): ReplayStore {
   }
 }
 
-async function add(tx: Connection, replay: BulkReplay, key: ReplayKey | null, audit: AuditEntry): Promise<AddedReplay> {
-  if (key !== null) {
-    const { tenantId, ...bound } = key
-    const uses = [{ key: bound, tenantId, resourceId: replay.id, createdAt: replay.createdAt }]
-    if (!(await takeKeys(tx, uses)).has(replay.id)) {
-      const [use] = await findKeys(tx, uses)
-      const [made] = await tx.rows<BulkReplay>(get({ id: use?.resourceId ?? '' }))
-      return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', replay: made }
-    }
+async function add(tx: Connection, replay: BulkReplay, key: NewKey | null, audit: AuditEntry): Promise<AddedReplay> {
+  const { id: resourceId, createdAt } = replay
+  const known = await takeKey(tx, key, { tenantId: ADMINS, resourceId, createdAt })
+  if (known !== null) {
+    const [made] = await tx.rows<BulkReplay>(get({ id: known.resourceId ?? '' }))
+    return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', replay: made }
   }
   await tx.changes(insert({ rows: rowsOf(replays, [replay]) }))
   await tx.changes(addAudit({ rows: rowsOf(auditLog, [audit]) }))

@@ -1,9 +1,7 @@
-import { getTableColumns } from 'drizzle-orm'
 import type { AddedEndpoint, Endpoint, EndpointStore } from '../store.ts'
 import type { Connection, Database } from './database.ts'
-import { isLocked } from './failures.ts'
-import { findKeys, takeKeys } from './idempotency-keys.ts'
-import { insertRows, rowsOf, selectList } from './rows.ts'
+import { freeKeys, orKeyBusy, takeKey } from './idempotency-keys.ts'
+import { insertRows, rowsOf, selectList, updateRows } from './rows.ts'
 import { auditLog, endpoints } from './schema.ts'
 import { statement } from './statement.ts'
 
@@ -15,17 +13,12 @@ const hold = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBL
 const list = statement(
   `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before::text IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit`,
 )
-const names = Object.values(getTableColumns(endpoints)).map(({ name }) => name)
-const save = statement(
-  `UPDATE endpoints SET ${names.map((name) => `${name} = e.${name}`).join(', ')}
-    FROM json_populate_recordset(NULL::endpoints, @rows) AS e WHERE endpoints.id = e.id`,
-)
+const save = statement(updateRows(endpoints))
 const remove = statement(
   `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${VISIBLE}`,
 )
 
 const addAudit = statement(insertRows(auditLog))
-const freeKey = statement('DELETE FROM idempotency_keys WHERE resource_id = @id')
 
 export function postgresEndpoints(db: Database): EndpointStore {
   return {
@@ -33,20 +26,15 @@ export function postgresEndpoints(db: Database): EndpointStore {
       db
         .transaction(async (tx): Promise<AddedEndpoint> => {
           const { tenantId, id: resourceId, createdAt } = endpoint
-          const uses = key === null ? [] : [{ key, tenantId, resourceId, createdAt }]
-          const taken = await takeKeys(tx, uses)
-          if (key === null || taken.has(endpoint.id)) {
-            await tx.changes(add({ rows: rowsOf(endpoints, [endpoint]) }))
-            return { kind: 'created', endpoint }
+          const known = await takeKey(tx, key, { tenantId, resourceId, createdAt })
+          if (known !== null) {
+            const made = await find(tx, get({ tenantId, id: known.resourceId ?? '' }))
+            return made === null ? { kind: 'key_reused' } : { kind: 'repeated', endpoint: made }
           }
-          const [use] = await findKeys(tx, uses)
-          const made = await find(tx, get({ tenantId, id: use?.resourceId ?? '' }))
-          return made === null ? { kind: 'key_reused' } : { kind: 'repeated', endpoint: made }
+          await tx.changes(add({ rows: rowsOf(endpoints, [endpoint]) }))
+          return { kind: 'created', endpoint }
         })
-        .catch((error: unknown): AddedEndpoint => {
-          if (isLocked(error)) return { kind: 'key_busy' }
-          throw error
-        }),
+        .catch(orKeyBusy(key)),
     get: (tenantId, id) => find(db, get({ tenantId, id })),
     list: (tenantId, page) => db.rows<Endpoint>(list({ tenantId, ...page })),
     update: (tenantId, id, change, audit = null) =>
@@ -61,7 +49,7 @@ export function postgresEndpoints(db: Database): EndpointStore {
     remove: (tenantId, id, now) =>
       db.transaction(async (tx) => {
         const removed = (await tx.changes(remove({ tenantId, id, now }))) > 0
-        if (removed) await tx.changes(freeKey({ id }))
+        if (removed) await freeKeys(tx, [id])
         return removed
       }),
   }

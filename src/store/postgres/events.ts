@@ -2,8 +2,7 @@ import { matchesEvent } from '../../core/event-types.ts'
 import { newDeliveryRow } from '../new-rows.ts'
 import type { AcceptedEvent, Endpoint, EventRow, EventStore, NewEvent, NewKey } from '../store.ts'
 import type { Connection, Database } from './database.ts'
-import { isLocked } from './failures.ts'
-import { findKeys, takeKeys } from './idempotency-keys.ts'
+import { orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { lockEndpoints } from './lanes.ts'
 import { mustWait } from './order.ts'
 import { eventPuller } from './pull.ts'
@@ -24,13 +23,7 @@ const addDeliveries = statement(insertRows(deliveries))
 export function postgresEvents(db: Database): EventStore {
   return {
     ...eventPuller(db),
-    accept: (event, key) =>
-      db
-        .transaction((tx) => acceptEvent(tx, event, key))
-        .catch((error: unknown): AcceptedEvent => {
-          if (key !== null && isLocked(error)) return { kind: 'key_busy' }
-          throw error
-        }),
+    accept: (event, key) => db.transaction((tx) => acceptEvent(tx, event, key)).catch(orKeyBusy(key)),
   }
 }
 
@@ -38,11 +31,9 @@ export function postgresEvents(db: Database): EventStore {
 export async function acceptEvent(tx: Connection, given: NewEvent, key: NewKey | null): Promise<AcceptedEvent> {
   const { newDeliveryId, expiresAt, ...row } = given
   const { tenantId, id: resourceId, createdAt } = row
-  const uses = key === null ? [] : [{ key, tenantId, resourceId, createdAt }]
-  const taken = await takeKeys(tx, uses)
-  if (key !== null && !taken.has(row.id)) {
-    const [use] = await findKeys(tx, uses)
-    const [made] = await tx.rows<EventRow>(find({ id: use?.resourceId ?? '' }))
+  const known = await takeKey(tx, key, { tenantId, resourceId, createdAt })
+  if (known !== null) {
+    const [made] = await tx.rows<EventRow>(find({ id: known.resourceId ?? '' }))
     return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', event: made }
   }
   const all = await tx.rows<Subscriber>(subscribers({ tenantId }))

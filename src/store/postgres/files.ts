@@ -1,7 +1,6 @@
 import type { AddedFile, FileRow, FileStore } from '../store.ts'
 import type { Database } from './database.ts'
-import { isLocked } from './failures.ts'
-import { findKeys, freeKeys, takeKeys } from './idempotency-keys.ts'
+import { freeKeys, orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { insertRows, rowsOf, selectList } from './rows.ts'
 import { files } from './schema.ts'
 import { statement } from './statement.ts'
@@ -22,20 +21,15 @@ export function postgresFiles(db: Database): FileStore {
       db
         .transaction(async (tx): Promise<AddedFile> => {
           const { tenantId, id: resourceId, createdAt } = file
-          const uses = key === null ? [] : [{ key, tenantId, resourceId, createdAt }]
-          const taken = await takeKeys(tx, uses)
-          if (key === null || taken.has(file.id)) {
-            await tx.changes(add({ rows: rowsOf(files, [file]) }))
-            return { kind: 'created', file }
+          const known = await takeKey(tx, key, { tenantId, resourceId, createdAt })
+          if (known !== null) {
+            const [made] = await tx.rows<FileRow>(find({ tenantId, id: known.resourceId ?? '' }))
+            return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', file: made }
           }
-          const [use] = await findKeys(tx, uses)
-          const [made] = await tx.rows<FileRow>(find({ tenantId, id: use?.resourceId ?? '' }))
-          return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', file: made }
+          await tx.changes(add({ rows: rowsOf(files, [file]) }))
+          return { kind: 'created', file }
         })
-        .catch((error: unknown): AddedFile => {
-          if (isLocked(error)) return { kind: 'key_busy' }
-          throw error
-        }),
+        .catch(orKeyBusy(key)),
     unknown: async (ids) => {
       const rows = await db.rows<{ id: string }>(known({ ids }))
       const present = new Set(rows.map(({ id }) => id))

@@ -1,5 +1,6 @@
 import type { NewKey } from '../store.ts'
 import type { Connection } from './database.ts'
+import { isLocked } from './failures.ts'
 import { insertRows, recordsOf, rowsOf } from './rows.ts'
 import { idempotencyKeys } from './schema.ts'
 import { statement } from './statement.ts'
@@ -35,6 +36,26 @@ export async function takeKeys(tx: Connection, uses: readonly KeyUse[]): Promise
   const rows = uses.map(({ key, ...use }) => ({ ...key, ...use }))
   const taken = await tx.rows<{ resourceId: string }>(take({ rows: rowsOf(idempotencyKeys, rows) }))
   return new Set(taken.map(({ resourceId }) => resourceId))
+}
+
+/**
+ * Takes a key for what is about to be made. Null: it is ours, or there is none. Else what it stands for already;
+ * `undefined` when that was another request.
+ */
+export async function takeKey(tx: Connection, key: NewKey | null, use: Omit<KeyUse, 'key'>): Promise<KnownKey | null> {
+  if (key === null) return null
+  const uses = [{ key, ...use }]
+  if ((await takeKeys(tx, uses)).has(use.resourceId)) return null
+  const [known] = await findKeys(tx, uses)
+  return known ?? { resourceId: undefined }
+}
+
+/** For what takes a key and fails: another transaction is in the middle of the same. @throws whatever else it was */
+export function orKeyBusy(key: NewKey | null): (error: unknown) => { kind: 'key_busy' } {
+  return (error) => {
+    if (key !== null && isLocked(error)) return { kind: 'key_busy' }
+    throw error
+  }
 }
 
 /** What each of the keys stands for, in their order; null for one that is free. */

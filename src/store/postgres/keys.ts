@@ -1,8 +1,7 @@
 import { ADMINS } from '../admins.ts'
 import type { AddedKey, ApiKey, Caller, KeyStore } from '../store.ts'
 import type { Database } from './database.ts'
-import { isLocked } from './failures.ts'
-import { findKeys, takeKeys } from './idempotency-keys.ts'
+import { orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { insertRows, recordsOf, rowsOf, selectList } from './rows.ts'
 import { apiKeys, auditLog } from './schema.ts'
 import { statement } from './statement.ts'
@@ -48,20 +47,16 @@ export function postgresKeys(db: Database): KeyStore {
       db
         .transaction(async (tx): Promise<AddedKey> => {
           const { id: resourceId, createdAt } = apiKey
-          const uses = key === null ? [] : [{ key, tenantId: ADMINS, resourceId, createdAt }]
-          if (key !== null && !(await takeKeys(tx, uses)).has(resourceId)) {
-            const [use] = await findKeys(tx, uses)
-            const [made] = await tx.rows<ApiKey>(byId({ id: use?.resourceId ?? '' }))
+          const known = await takeKey(tx, key, { tenantId: ADMINS, resourceId, createdAt })
+          if (known !== null) {
+            const [made] = await tx.rows<ApiKey>(byId({ id: known.resourceId ?? '' }))
             return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', apiKey: made }
           }
           await tx.changes(add({ rows: rowsOf(apiKeys, [apiKey]) }))
           await tx.changes(addAudit({ rows: rowsOf(auditLog, [audit]) }))
           return { kind: 'created', apiKey }
         })
-        .catch((error: unknown): AddedKey => {
-          if (key !== null && isLocked(error)) return { kind: 'key_busy' }
-          throw error
-        }),
+        .catch(orKeyBusy(key)),
     list: (tenantId, page) => db.rows<ApiKey>(list({ tenantId: tenantId ?? null, ...page })),
     revoke: (id, now, audit) =>
       db.transaction(async (tx) => {

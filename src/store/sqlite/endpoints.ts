@@ -1,29 +1,14 @@
 import type { Database } from 'better-sqlite3'
-import { getTableColumns } from 'drizzle-orm'
+import { LANE_COLUMNS } from '../lane-columns.ts'
 import type { AddedEndpoint, Endpoint, EndpointStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { keyTaker } from './idempotency-keys.ts'
+import { keyFreer, keyTaker } from './idempotency-keys.ts'
 import { auditLog, endpoints } from './schema.ts'
-import { insertInto, selectList } from './statements.ts'
+import { insertInto, selectList, updateById } from './statements.ts'
 
 const ALL = selectList(endpoints)
-const LANE_COLUMNS = [
-  'concurrency',
-  'pausedUntil',
-  'disabledAt',
-  'disabledReason',
-  'silentAttempts',
-  'silentSince',
-  'probeAt',
-  'probeWaitMs',
-  'failures',
-  'failingSince',
-  'lastSuccessAt',
-] as const
-
 /** Writes the state of a lane, from the members of an Endpoint. */
-export const laneUpdate = `UPDATE endpoints SET ${LANE_COLUMNS.map((key) => `${endpoints[key].name} = @${key}`).join(', ')}
-  WHERE id = @id`
+export const laneUpdate = updateById(endpoints, LANE_COLUMNS)
 
 export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStore {
   const visible = "kind = 'registered' AND deleted_at IS NULL AND (@tenantId IS NULL OR tenant_id = @tenantId)"
@@ -33,15 +18,12 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
   const list = db.prepare<[object], Endpoint>(
     `SELECT ${ALL} FROM endpoints WHERE ${visible} AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit`,
   )
-  const changes = Object.entries(getTableColumns(endpoints)).filter(([key]) => key !== 'id')
-  const save = db.prepare(
-    `UPDATE endpoints SET ${changes.map(([key, column]) => `${column.name} = @${key}`).join(', ')} WHERE id = @id`,
-  )
+  const save = db.prepare(updateById(endpoints))
   const remove = db.prepare(
     `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${visible}`,
   )
   const addAudit = db.prepare(insertInto(auditLog))
-  const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   return {
     add: (endpoint, key) =>
       writer.run((): AddedEndpoint => {
@@ -68,7 +50,7 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
     remove: (tenantId, id, now) =>
       writer.run(() => {
         const removed = remove.run({ tenantId, id, now }).changes > 0
-        if (removed) freeKey.run(id)
+        if (removed) freeKey(id)
         return removed
       }),
   }

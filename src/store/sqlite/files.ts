@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { AddedFile, FileRow, FileStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { keyTaker } from './idempotency-keys.ts'
+import { keyFreer, keyTaker } from './idempotency-keys.ts'
 import { files } from './schema.ts'
 import { insertInto, selectList } from './statements.ts'
 
@@ -18,7 +18,7 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
         AND NOT EXISTS (SELECT 1 FROM file_refs WHERE file_id = f.id) LIMIT ?) RETURNING id`,
     )
     .pluck()
-  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   return {
     add: (file, key) =>
       writer.run((): AddedFile => {
@@ -35,7 +35,7 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
     removeOrphans: (uploadedBefore, limit) =>
       writer.run(() => {
         const ids = orphans.all(uploadedBefore, limit) as string[]
-        for (const id of ids) removeKey.run(id)
+        for (const id of ids) freeKey(id)
         return ids
       }),
   }

@@ -22,6 +22,12 @@ export function keyTaker(db: Database): TakeKey {
   return (key, use) => (key === null || take.run({ ...key, ...use }).changes > 0 ? null : find(use.tenantId, key))
 }
 
+/** The keys of what is gone are free again. To be called inside a transaction. */
+export function keyFreer(db: Database): (resourceId: string) => void {
+  const free = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  return (resourceId) => void free.run(resourceId)
+}
+
 /** What a key stands for; `undefined` when it was used for another request; null when it was not used. */
 export function keyFinder(db: Database): (tenantId: string, key: NewKey) => null | { resourceId: string | undefined } {
   const find = db.prepare<[string, string], { fingerprint: string; resourceId: string }>(

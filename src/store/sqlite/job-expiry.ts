@@ -3,6 +3,7 @@ import type { Job } from '../../core/job.ts'
 import type { JobStore } from '../store.ts'
 import { callbackWriter } from './callbacks.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { keyFreer } from './idempotency-keys.ts'
 import { jobs } from './schema.ts'
 import { selectList } from './statements.ts'
 
@@ -63,12 +64,12 @@ function eraser(db: Database, writer: GroupCommit): JobStore['erase'] {
     `UPDATE events SET body = '' WHERE id IN
       (SELECT event_id FROM deliveries WHERE job_id = ? AND status IN ('delivered', 'dead'))`,
   )
-  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   const removeContent = contentRemover(db)
   return (tenantId, id) =>
     writer.run(() => {
       if (remove.run(id, tenantId).changes === 0) return null
-      removeKey.run(id)
+      freeKey(id)
       wipeSent.run(id)
       return removeContent(id)
     })
@@ -80,11 +81,11 @@ function purger(db: Database, writer: GroupCommit): JobStore['purge'] {
       'DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE expired_at <= ? LIMIT ?) RETURNING id',
     )
     .pluck()
-  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   return (expiredBefore, limit) =>
     writer.run(() => {
       const gone = removeJobs.all(expiredBefore, limit) as string[]
-      for (const id of gone) removeKey.run(id)
+      for (const id of gone) freeKey(id)
       return gone.length
     })
 }

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { EventPlace, EventStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { keyFreer } from './idempotency-keys.ts'
 import type { Reader } from './reader.ts'
 
 /** Before all that is there: numbers of events count from 1, those of transactions are 0 here. */
@@ -29,7 +30,7 @@ export function eventPuller(
       ORDER BY seq LIMIT @limit) RETURNING id`,
   )
   purge.pluck()
-  const removeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   return {
     after: async (tenantId, after, limit) => {
       const { xid, seq } = (after === null ? undefined : find.get(after, tenantId)) ?? START
@@ -45,7 +46,7 @@ export function eventPuller(
     purge: (before, limit) =>
       writer.run(() => {
         const ids = purge.all({ before, limit })
-        for (const id of ids) removeKey.run(id)
+        for (const id of ids) freeKey(id)
         return ids.length
       }),
   }

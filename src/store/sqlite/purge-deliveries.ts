@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { DeliveryStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
+import { keyFreer } from './idempotency-keys.ts'
 
 export function deliveryPurger(db: Database, writer: GroupCommit): DeliveryStore['purge'] {
   const remove = db.prepare<[number, number], { id: string; eventId: string }>(
@@ -13,14 +14,14 @@ export function deliveryPurger(db: Database, writer: GroupCommit): DeliveryStore
   const removeEvent = db.prepare(
     'DELETE FROM events WHERE id = @id AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = @id)',
   )
-  const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   return (finishedBefore, limit) =>
     writer.run(() => {
       const gone = remove.all(finishedBefore, limit)
       for (const { id, eventId } of gone) {
         removeAttempts.run(id)
         removeLetters.run(id)
-        if (removeEvent.run({ id: eventId }).changes > 0) freeKey.run(eventId)
+        if (removeEvent.run({ id: eventId }).changes > 0) freeKey(eventId)
       }
       return gone.length
     })

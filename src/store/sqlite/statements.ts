@@ -17,6 +17,13 @@ export function insertInto(table: SQLiteTable, omit: readonly string[] = []): st
   return `INSERT INTO ${getTableName(table)} (${names}) VALUES (${values})`
 }
 
+/** `UPDATE … SET column = @member … WHERE id = @id`. @param keys All but the id */
+export function updateById(table: SQLiteTable, keys?: readonly string[]): string {
+  const columns = Object.entries(getTableColumns(table)).filter(([key]) => keys?.includes(key) ?? key !== 'id')
+  const set = columns.map(([key, column]) => `"${column.name}" = @${key}`).join(', ')
+  return `UPDATE ${getTableName(table)} SET ${set} WHERE id = @id`
+}
+
 /** A condition for a filter that was given, nothing for one that was not. */
 export function ifGiven<T>(value: T | undefined | null, condition: (value: T) => SQL): SQL | undefined {
   return value === undefined || value === null ? undefined : condition(value)

@@ -1,11 +1,10 @@
 import type { Database } from 'better-sqlite3'
-import { getTableColumns } from 'drizzle-orm'
 import { ADMINS } from '../admins.ts'
 import type { AddedTenant, PublicKey, Tenant, TenantStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
-import { keyTaker } from './idempotency-keys.ts'
+import { keyFreer, keyTaker } from './idempotency-keys.ts'
 import { auditLog, tenants } from './schema.ts'
-import { insertInto, selectList } from './statements.ts'
+import { insertInto, selectList, updateById } from './statements.ts'
 
 const ALL = selectList(tenants)
 
@@ -17,10 +16,7 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
     `SELECT ${ALL} FROM tenants WHERE @before IS NULL OR id < @before ORDER BY id DESC LIMIT @limit`,
   )
   const add = db.prepare(insertInto(tenants))
-  const changes = Object.entries(getTableColumns(tenants)).filter(([key]) => key !== 'id')
-  const change = db.prepare(
-    `UPDATE tenants SET ${changes.map(([key, column]) => `${column.name} = @${key}`).join(', ')} WHERE id = @id`,
-  )
+  const change = db.prepare(updateById(tenants))
   const save = db.prepare<[Tenant], Tenant>(
     `${insertInto(tenants)} ON CONFLICT (name) DO UPDATE SET signing_secret = excluded.signing_secret RETURNING ${ALL}`,
   )
@@ -31,7 +27,7 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
     'SELECT id AS "tenantId", public_key AS "publicKey" FROM tenants WHERE public_key IS NOT NULL ORDER BY id',
   )
   const takeKey = keyTaker(db)
-  const freeKey = db.prepare('DELETE FROM idempotency_keys WHERE resource_id = ?')
+  const freeKey = keyFreer(db)
   const addAudit = db.prepare(insertInto(auditLog))
   return {
     add: (tenant, key, audit) =>
@@ -42,7 +38,7 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
           return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', tenant: made }
         }
         if (byName.get(tenant.name) !== undefined) {
-          freeKey.run(tenant.id)
+          freeKey(tenant.id)
           return { kind: 'name_taken' }
         }
         add.run(tenant)
