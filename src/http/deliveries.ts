@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import type { Replay } from '../delivery/replay.ts'
-import type { DeliveryStore } from '../store/store.ts'
+import type { DeliveryFilter, DeliveryStore } from '../store/store.ts'
 import { attemptView, deliveryView } from './delivery-view.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from './lists.ts'
+import { answerList, listOf, pageParameters, timeParameter } from './lists.ts'
 import type { AddOperation } from './operation.ts'
 import { notFound, UNCACHED_JSON } from './problem.ts'
 import { DEAD_REASONS, DELIVERY_STATUSES, DeliverySchema, DeliveryWithAttempts, IdParams, json } from './schemas.ts'
@@ -11,6 +11,24 @@ export interface DeliveryRoutes {
   deliveries: DeliveryStore
   replay: Replay
   publicUrl: string
+}
+
+/** What lists of deliveries can be narrowed by. */
+export const deliveryFilters = {
+  status: z.enum(DELIVERY_STATUSES).optional(),
+  endpoint_id: z.string().optional(),
+  event_id: z.string().optional(),
+  job_id: z.string().optional(),
+  event_type: z.string().optional(),
+  reason: z.enum(DEAD_REASONS).optional(),
+  after: timeParameter,
+  before: timeParameter,
+}
+
+export function deliveryFilterOf(query: z.infer<z.ZodObject<typeof deliveryFilters>>): DeliveryFilter {
+  const { status, reason, after, before } = query
+  const ids = { endpointId: query.endpoint_id, eventId: query.event_id, jobId: query.job_id }
+  return { status, ...ids, eventType: query.event_type, reason, after, before }
 }
 
 const tag = 'Deliveries'
@@ -23,33 +41,15 @@ export function deliveryRoutes(add: AddOperation, { deliveries, replay, publicUr
       tag,
       role: 'client',
       summary: 'List deliveries, the newest first',
-      query: z.object({
-        status: z.enum(DELIVERY_STATUSES).optional(),
-        endpoint_id: z.string().optional(),
-        job_id: z.string().optional(),
-        event_type: z.string().optional(),
-        reason: z.enum(DEAD_REASONS).optional(),
-        after: timeParameter,
-        before: timeParameter,
-        ...pageParameters,
-      }),
+      query: z.object({ ...deliveryFilters, ...pageParameters }),
       responses: { 200: listOf(DeliverySchema, 'A page of deliveries') },
     },
-    async ({ c, caller, query }) => {
-      const page = pageOf(query)
-      const filter = {
-        status: query.status,
-        endpointId: query.endpoint_id,
-        jobId: query.job_id,
-        eventType: query.event_type,
-        reason: query.reason,
-        after: query.after,
-        before: query.before,
-      }
-      const found = await deliveries.list(caller.tenantId, filter, page)
-      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deliveryView(one, publicUrl)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => deliveries.list(input.caller.tenantId, deliveryFilterOf(input.query), page),
+        json: (delivery) => JSON.stringify(deliveryView(delivery, publicUrl)),
+      }),
   )
   add(
     {

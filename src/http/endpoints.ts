@@ -20,7 +20,7 @@ import {
 } from './endpoint-schemas.ts'
 import { endpointView } from './endpoint-view.ts'
 import { idempotencyKey } from './idempotency.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl } from './lists.ts'
+import { answerList, listOf, pageParameters } from './lists.ts'
 import type { AddOperation } from './operation.ts'
 import { notFound, UNCACHED_JSON } from './problem.ts'
 import { AttemptSchema, json } from './schemas.ts'
@@ -156,12 +156,12 @@ function addCollection(add: AddOperation, deps: EndpointRoutes, show: ShowEndpoi
       query: z.object(pageParameters),
       responses: { 200: listOf(EndpointSchema, 'A page of endpoints') },
     },
-    async ({ c, caller, query }) => {
-      const page = pageOf(query)
-      const found = await endpoints.list(caller.tenantId, page)
-      const items = await Promise.all(found.map(async (one) => ({ id: one.id, json: JSON.stringify(await show(one)) })))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => endpoints.list(input.caller.tenantId, page),
+        json: async (endpoint) => JSON.stringify(await show(endpoint)),
+      }),
   )
 }
 

@@ -2,16 +2,30 @@ import { z } from '@hono/zod-openapi'
 import { AppError } from '../errors.ts'
 import type { TenantFiles } from '../files/tenant-files.ts'
 import type { CancelJob } from '../jobs/cancel.ts'
+import type { JobFilter } from '../store/store.ts'
 import { withHeaders } from './documented.ts'
 import { type AnswerDependencies, findJob, isNotModified, positionMembers, showJob } from './job-answer.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from './lists.ts'
+import { answerList, listOf, pageParameters, timeParameter } from './lists.ts'
 import type { AddOperation } from './operation.ts'
-import { notFound, UNCACHED_JSON } from './problem.ts'
+import { notFound } from './problem.ts'
 import { IdParams, JobSchema, json, PREFER, QueueSchema } from './schemas.ts'
 
 export interface JobRoutes extends AnswerDependencies {
   cancel: CancelJob
   files: TenantFiles
+}
+
+/** What lists of jobs can be narrowed by. */
+export const jobFilters = {
+  status: z.enum(['pending', 'processing', 'completed', 'failed', 'cancelled']).optional(),
+  type: z.string().optional(),
+  created_after: timeParameter,
+  created_before: timeParameter,
+}
+
+export function jobFilterOf(query: z.infer<z.ZodObject<typeof jobFilters>>): JobFilter {
+  const { status, type, created_after: createdAfter, created_before: createdBefore } = query
+  return { status, type, createdAfter, createdBefore }
 }
 
 const tag = 'Jobs'
@@ -34,23 +48,15 @@ function listRoute(add: AddOperation, deps: JobRoutes): void {
       tag,
       role: 'client',
       summary: 'List jobs, the newest first',
-      query: z.object({
-        status: z.enum(['pending', 'processing', 'completed', 'failed', 'cancelled']).optional(),
-        type: z.string().optional(),
-        created_after: timeParameter,
-        created_before: timeParameter,
-        ...pageParameters,
-      }),
+      query: z.object({ ...jobFilters, ...pageParameters }),
       responses: { 200: listOf(JobSchema, 'A page of jobs') },
     },
-    async ({ c, caller, query }) => {
-      const page = pageOf(query)
-      const { status, type, created_after: createdAfter, created_before: createdBefore } = query
-      const jobs = await deps.jobs.list(caller.tenantId as string, { status, type, createdAfter, createdBefore }, page)
-      const items = await Promise.all(jobs.map(async (job) => ({ id: job.id, json: (await showJob(job, deps)).json })))
-      const url = requestUrl(c.req.url, deps.publicUrl)
-      return c.body(listJson(items, page, url), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl: deps.publicUrl,
+        find: (page) => deps.jobs.list(input.caller.tenantId as string, jobFilterOf(input.query), page),
+        json: async (job) => (await showJob(job, deps)).json,
+      }),
   )
 }
 

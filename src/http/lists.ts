@@ -1,8 +1,10 @@
 import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import { decodeCursor, encodeCursor } from '../core/cursor.ts'
 import type { JsonText } from '../core/job.ts'
 import type { Link } from '../core/job-view.ts'
 import type { Page } from '../store/store.ts'
+import { UNCACHED_JSON } from './problem.ts'
 
 const DEFAULT_LIMIT = 50
 const MAX_LIMIT = 200
@@ -34,12 +36,35 @@ export const timeParameter = z.iso
   .optional()
   .openapi({ type: 'string', format: 'date-time' })
 
-export function pageOf(query: { limit?: number | undefined; cursor?: string | null | undefined }): Page {
+export interface PageQuery {
+  limit?: number | undefined
+  cursor?: string | null | undefined
+}
+
+export function pageOf(query: PageQuery): Page {
   return { limit: query.limit ?? DEFAULT_LIMIT, before: query.cursor ?? null }
 }
 
+export interface List<Row> {
+  publicUrl: string
+  /** At most `limit` rows, those with the highest ids first. */
+  find(page: Page): Promise<Row[]>
+  json(row: Row): JsonText | Promise<JsonText>
+}
+
+/** The page of a list that was asked for. */
+export async function answerList<Row extends { id: string }>(
+  { c, query }: { c: Context; query: PageQuery },
+  { publicUrl, find, json }: List<Row>,
+): Promise<Response> {
+  const page = pageOf(query)
+  const found = await find(page)
+  const items = await Promise.all(found.map(async (row) => ({ id: row.id, json: await json(row) })))
+  return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
+}
+
 /** A page as JSON. A full one has a next; that may turn out to be empty. */
-export function listJson(items: readonly { id: string; json: JsonText }[], page: Page, url: URL): JsonText {
+function listJson(items: readonly { id: string; json: JsonText }[], page: Page, url: URL): JsonText {
   const last = items.length === page.limit ? items.at(-1) : undefined
   const links: Link[] = [{ href: url.href, rel: 'self', method: 'GET' }]
   const cursor = last ? encodeCursor(last.id) : null

@@ -89,6 +89,7 @@ export interface DeliveryFilter {
   /** `held` are pending ones of a disabled endpoint. */
   status?: DeliveryStatus | 'held' | undefined
   endpointId?: string | undefined
+  eventId?: string | undefined
   jobId?: string | undefined
   eventType?: string | undefined
   /** Of its dead letter. */

@@ -288,6 +288,7 @@ export function deliveriesContract(subject: Subject): void {
     expect(await count({ status: 'held' })).toBe(0)
     expect(await count({ reason: 'gone' })).toBe(0)
     expect(await count({ jobId: mine[0]?.jobId ?? '' })).toBe(1)
+    expect(await count({ eventId: mine[0]?.eventId ?? '' })).toBe(1)
     expect(await count({ endpointId: foreign })).toBe(0)
     expect(await count({ eventType: 'job.completed' })).toBe(3)
     expect(await count({ after: clock.now() + 1 })).toBe(0)

@@ -1,9 +1,8 @@
 import { z } from '@hono/zod-openapi'
 import { isoTime } from '../../core/job-view.ts'
 import type { AuditStore } from '../../store/store.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from '../lists.ts'
+import { answerList, listOf, pageParameters, timeParameter } from '../lists.ts'
 import type { AddOperation } from '../operation.ts'
-import { UNCACHED_JSON } from '../problem.ts'
 import { Time } from '../schemas.ts'
 
 export interface AuditRoutes {
@@ -42,15 +41,14 @@ export function auditRoutes(add: AddOperation, { audit, publicUrl }: AuditRoutes
       }),
       responses: { 200: listOf(AuditEntrySchema, 'A page of entries') },
     },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const { actor, action, target, after, before } = query
-      const found = await audit.list({ actor, action, target, after, before }, page)
-      const items = found.map(({ id, at, requestId, ...what }) => ({
-        id,
-        json: JSON.stringify({ id, at: isoTime(at), ...what, request_id: requestId }),
-      }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
+    (input) => {
+      const { actor, action, target, after, before } = input.query
+      return answerList(input, {
+        publicUrl,
+        find: (page) => audit.list({ actor, action, target, after, before }, page),
+        json: ({ id, at, requestId, ...what }) =>
+          JSON.stringify({ id, at: isoTime(at), ...what, request_id: requestId }),
+      })
     },
   )
 }

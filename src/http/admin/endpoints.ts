@@ -5,7 +5,7 @@ import { actorOf } from '../auth.ts'
 import { attemptView } from '../delivery-view.ts'
 import { ChangeEndpoint, EndpointSchema, EndpointSecretSchema, IdParams, RotateSecret } from '../endpoint-schemas.ts'
 import { checkUrl, type EndpointRoutes, type ShowEndpoint, settingsOf, showEndpoint, TestSchema } from '../endpoints.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl } from '../lists.ts'
+import { answerList, listOf, pageParameters } from '../lists.ts'
 import type { AddOperation } from '../operation.ts'
 import { notFound, UNCACHED_JSON } from '../problem.ts'
 import { json } from '../schemas.ts'
@@ -32,12 +32,12 @@ export function adminEndpointRoutes(add: AddOperation, deps: AdminEndpointRoutes
       query: z.object({ tenant_id: z.string().min(1).optional(), ...pageParameters }),
       responses: { 200: listOf(AdminEndpointSchema, 'A page of endpoints') },
     },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const found = await endpoints.list(query.tenant_id ?? null, page)
-      const items = await Promise.all(found.map(async (one) => ({ id: one.id, json: JSON.stringify(await show(one)) })))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => endpoints.list(input.query.tenant_id ?? null, page),
+        json: async (endpoint) => JSON.stringify(await show(endpoint)),
+      }),
   )
   add(
     {

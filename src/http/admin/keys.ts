@@ -5,7 +5,7 @@ import type { ApiKeys } from '../../tenants/api-keys.ts'
 import { actorOf } from '../auth.ts'
 import { withHeaders } from '../documented.ts'
 import { idempotencyKey } from '../idempotency.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl } from '../lists.ts'
+import { answerList, listOf, pageParameters } from '../lists.ts'
 import type { AddOperation } from '../operation.ts'
 import { UNCACHED_JSON } from '../problem.ts'
 import { IdParams, json, Time } from '../schemas.ts'
@@ -83,12 +83,12 @@ export function keyRoutes(add: AddOperation, deps: KeyRoutes): void {
       query: z.object({ tenant_id: z.string().min(1).optional(), ...pageParameters }),
       responses: { 200: listOf(ApiKeySchema, 'A page of keys') },
     },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const found = await keys.list(query.tenant_id, page)
-      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(keyView(one)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => keys.list(input.query.tenant_id, page),
+        json: (key) => JSON.stringify(keyView(key)),
+      }),
   )
   add(
     {

@@ -7,7 +7,7 @@ import { actorOf } from '../auth.ts'
 import { deadLetterView } from '../delivery-view.ts'
 import { withHeaders } from '../documented.ts'
 import { idempotencyKey } from '../idempotency.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl } from '../lists.ts'
+import { answerList, listOf, pageParameters } from '../lists.ts'
 import type { AddOperation } from '../operation.ts'
 import { notFound, UNCACHED_JSON } from '../problem.ts'
 import { NewReplay, ReplayPreviewSchema, ReplaySchema } from '../replay-schemas.ts'
@@ -115,13 +115,12 @@ function addCollection(add: AddOperation, { replays, bulkReplays, clock, publicU
       query: z.object({ status: ReplaySchema.shape.status.optional(), ...pageParameters }),
       responses: { 200: listOf(ReplaySchema, 'A page of bulk replays') },
     },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const now = clock.now()
-      const found = await replays.list(query.status, page)
-      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(replayView(one, publicUrl, now)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => replays.list(input.query.status, page),
+        json: (replay) => JSON.stringify(replayView(replay, publicUrl, clock.now())),
+      }),
   )
 }
 

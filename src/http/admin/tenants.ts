@@ -6,7 +6,7 @@ import { actorOf } from '../auth.ts'
 import { withHeaders } from '../documented.ts'
 import { RotateSecret } from '../endpoint-schemas.ts'
 import { idempotencyKey } from '../idempotency.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl } from '../lists.ts'
+import { answerList, listOf, pageParameters } from '../lists.ts'
 import type { AddOperation } from '../operation.ts'
 import { notFound, UNCACHED_JSON } from '../problem.ts'
 import { IdParams, json, LinkSchema, Time } from '../schemas.ts'
@@ -83,12 +83,12 @@ export function tenantRoutes(add: AddOperation, deps: TenantRoutes): void {
       query: z.object(pageParameters),
       responses: { 200: listOf(TenantSchema, 'A page of tenants') },
     },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const found = await tenants.list(page)
-      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(show(one)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => tenants.list(page),
+        json: (tenant) => JSON.stringify(show(tenant)),
+      }),
   )
   addOne(add, deps)
 }

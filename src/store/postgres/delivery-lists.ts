@@ -30,6 +30,7 @@ export function deliveryLists(db: Database): Pick<DeliveryStore, 'list'> {
             ifGiven(tenantId, (id) => eq(deliveries.tenantId, id)),
             ifGiven(filter.status, statusIs),
             ifGiven(filter.endpointId, (id) => eq(deliveries.endpointId, id)),
+            ifGiven(filter.eventId, (id) => eq(deliveries.eventId, id)),
             ifGiven(filter.jobId, (id) => eq(deliveries.jobId, id)),
             ifGiven(filter.eventType, (type) => eq(deliveries.eventType, type)),
             ifGiven(filter.reason, diedOf),
