@@ -17,14 +17,21 @@ export class AttemptCounts {
 
   /** An attempt was recorded: counted for its endpoint, its tenant and the platform, in the minute it ended. */
   add({ delivery, decision, attempt, now }: Pick<AttemptRecord, 'delivery' | 'decision' | 'attempt' | 'now'>): void {
-    const outcome = OUTCOMES[decision.next]
-    const bucket = bucketOf(attempt.durationMs)
+    const counted: Pick<StatRow, 'outcome' | 'bucket'>[] = [
+      { outcome: OUTCOMES[decision.next], bucket: bucketOf(attempt.durationMs) },
+    ]
+    // A replay comes when an admin wants it, and says nothing of how fast deliveries are.
+    if (decision.next === 'delivered' && delivery.replays === 0) {
+      counted.push({ outcome: 'arrived', bucket: bucketOf(now - delivery.createdAt) })
+    }
     const scopes: Scope[] = [
       { kind: 'platform' },
       { kind: 'tenant', id: delivery.tenantId },
       { kind: 'endpoint', id: delivery.endpointId },
     ]
-    for (const scope of scopes) this.#add({ scope: statScope(scope), minute: minuteOf(now), outcome, bucket, count: 1 })
+    for (const scope of scopes) {
+      for (const one of counted) this.#add({ scope: statScope(scope), minute: minuteOf(now), ...one, count: 1 })
+    }
   }
 
   /** Adds them to those of all processes. What could not be stored is kept for the next time. */

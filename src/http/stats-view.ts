@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { percentile } from '../core/histogram.ts'
 import { isoTime, isoTimeOrNull } from '../core/job-view.ts'
 import { MINUTE_MS } from '../store/stats-store.ts'
-import type { AttemptCounts, LaneFigures, Scope, StatOutcome, Waiting } from '../store/store.ts'
+import type { AttemptCounts, BucketCount, LaneFigures, Scope, StatOutcome, Waiting } from '../store/store.ts'
 import { Time } from './schemas.ts'
 
 /** Counts of what waits are exact up to here; from here on `…_at_least` is said. */
@@ -26,8 +26,6 @@ export function statsView(scope: Scope, { from, to }: Span, attempts: AttemptCou
   const minutes = Array.from({ length: Math.ceil((to + 1 - from) / MINUTE_MS) }, (_, i) => from + i * MINUTE_MS)
   const totals = outcomes(attempts.minutes)
   const all = totals.delivered + totals.failed + totals.dead
-  const latency = new Map(attempts.buckets.map(({ bucket, count }) => [bucket, count]))
-  const latencyMs = (share: number) => rounded(percentile(latency, share))
   return {
     scope: { kind: scope.kind, id: scope.kind === 'platform' ? null : scope.id },
     from: isoTime(from),
@@ -38,9 +36,16 @@ export function statsView(scope: Scope, { from, to }: Span, attempts: AttemptCou
     })),
     totals,
     success_rate: all === 0 ? null : totals.delivered / all,
-    latency_ms: { p50: latencyMs(0.5), p90: latencyMs(0.9), p95: latencyMs(0.95), p99: latencyMs(0.99) },
+    latency_ms: percentiles(attempts.buckets),
+    arrival_ms: percentiles(attempts.arrivals),
     ...queueView(queue),
   }
+}
+
+function percentiles(buckets: readonly BucketCount[]) {
+  const counts = new Map(buckets.map(({ bucket, count }) => [bucket, count]))
+  const ms = (share: number) => rounded(percentile(counts, share))
+  return { p50: ms(0.5), p90: ms(0.9), p95: ms(0.95), p99: ms(0.99) }
 }
 
 function outcomes(counts: readonly { outcome: StatOutcome; count: number }[]): Record<StatOutcome, number> {
@@ -79,6 +84,7 @@ function rounded(ms: number | null): number | null {
 const Count = z.int().min(0)
 const AtLeast = Count.optional()
 const latency = z.number().nullable()
+const percentilesSchema = z.object({ p50: latency, p90: latency, p95: latency, p99: latency })
 const counts = { delivered: Count, failed: Count, dead: Count }
 
 const QueueFiguresSchema = z.object({
@@ -118,9 +124,13 @@ export const StatsSchema = z
     success_rate: z.number().min(0).max(1).nullable().openapi({
       description: 'The share of attempts that delivered; null without any.',
     }),
-    latency_ms: z.object({ p50: latency, p90: latency, p95: latency, p99: latency }).openapi({
+    latency_ms: percentilesSchema.openapi({
       description:
         'How long attempts took, whatever came of them, from DNS to the last byte read. From buckets: at most about 35 % off.',
+    }),
+    arrival_ms: percentilesSchema.openapi({
+      description:
+        'How long it took from accepting an event to its delivery, of those that were delivered without a replay. Counted up to 5 minutes; as exact as `latency_ms`.',
     }),
     queue: QueueFiguresSchema,
     lane: LaneSchema.optional().openapi({ description: 'What waits for the endpoint, when it is about one.' }),

@@ -45,6 +45,8 @@ export interface EventsAfter {
 export interface EventStore {
   /** The event, its idempotency key, and a delivery for each endpoint that subscribes to its type, at once. */
   accept(event: NewEvent, key: NewKey | null): Promise<AcceptedEvent>
+  /** Any tenant's event, for admins. */
+  find(id: string): Promise<EventRow | null>
   /**
    * At most `limit` of a tenant's events behind the event `after`, in an order that lasts, and in which nothing new
    * comes before what was shown. From the oldest on when `after` is null, or is not there (any more): after a restore

@@ -121,8 +121,8 @@ export interface JobStore {
   /** What a key stands for; null when it was not used yet. */
   lookUp(tenantId: string, key: NewKey): Promise<Repeated | null>
   get(tenantId: string, id: string): Promise<Job | null>
-  /** Newest first. */
-  list(tenantId: string, filter: JobFilter, page: Page): Promise<Job[]>
+  /** Newest first. @param tenantId Null for admins */
+  list(tenantId: string | null, filter: JobFilter, page: Page): Promise<Job[]>
   /**
    * Ready jobs, round-robin over tenants; within a tenant by priority, due time, arrival. `attempt` counts the new run.
    * None for a worker that was struck off.
@@ -144,7 +144,7 @@ export interface JobStore {
   suspend(claim: JobClaim, state: { until: number; progress: number; message: string | null }): Promise<boolean>
   /** Suspended jobs whose time is up. */
   suspendedTooLong(now: number, limit: number): Promise<Job[]>
-  /** Any tenant's job, for who has shown another proof than the tenant's key. */
+  /** Any tenant's job, for admins, and for who has shown another proof than the tenant's key. */
   find(id: string): Promise<Job | null>
   /** Back into the queue for `dueAt` after a failed run. False: the run is no longer the job's. */
   retry(claim: JobClaim, dueAt: number, error: JsonText): Promise<boolean>

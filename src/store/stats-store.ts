@@ -1,11 +1,14 @@
 export type StatOutcome = 'delivered' | 'failed' | 'dead'
 
-/** So many attempts of a minute, by outcome and duration. */
+/** What is counted: attempts by outcome, and deliveries that arrived by the time since they were accepted. */
+export type StatKind = StatOutcome | 'arrived'
+
+/** So many of a minute, by kind and duration. */
 export interface StatRow {
   /** An endpoint, a tenant, or the empty text for the platform. */
   scope: string
   minute: number
-  outcome: StatOutcome
+  outcome: StatKind
   /** Of the duration; see core/histogram.ts. */
   bucket: number
   count: number
@@ -14,11 +17,16 @@ export interface StatRow {
 /** Whose figures. */
 export type Scope = { kind: 'platform' } | { kind: 'tenant'; id: string } | { kind: 'endpoint'; id: string }
 
-/** Attempts by minute and by duration; what did not occur is not there. */
+/** What did not occur is not there. */
 export interface AttemptCounts {
-  minutes: Pick<StatRow, 'minute' | 'outcome' | 'count'>[]
-  buckets: Pick<StatRow, 'bucket' | 'count'>[]
+  minutes: { minute: number; outcome: StatOutcome; count: number }[]
+  /** Attempts by duration. */
+  buckets: BucketCount[]
+  /** Deliveries that arrived, by the time since they were accepted. Those of replays are not among them. */
+  arrivals: BucketCount[]
 }
+
+export type BucketCount = Pick<StatRow, 'bucket' | 'count'>
 
 /** How far a count goes, and how many lanes are looked at, so that figures cost the same however much waits. */
 export interface FigureLimits {

@@ -49,6 +49,19 @@ test('a failure with another attempt to come is failed, the last one dead', asyn
   ])
 })
 
+test('a delivery that arrived counts by the time since it was accepted; one of a replay does not', async () => {
+  const { stats, added } = store()
+  const counts = new AttemptCounts()
+  const one = made()
+  const delivered = (replays: number) => ({ ...one, delivery: { ...one.delivery, replays, createdAt: NOW - 4000 } })
+  counts.add(delivered(0))
+  counts.add(delivered(1))
+  counts.add({ ...delivered(0), decision: retry } as typeof one)
+  await counts.save(stats)
+  const arrived = added.filter(({ outcome }) => outcome === 'arrived')
+  expect(arrived).toMatchObject(['', 'ten_1', 'ep_1'].map((scope) => ({ scope, bucket: bucketOf(4000), count: 1 })))
+})
+
 test('what was saved is not saved again, and nothing is written for nothing', async () => {
   const { stats, sizes, sum } = store()
   const counts = new AttemptCounts()

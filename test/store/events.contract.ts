@@ -49,6 +49,13 @@ export function eventsContract(subject: Subject): void {
     expect(await idsAfter(ids[4] as string)).toEqual([])
   })
 
+  test('an event is found by its id, whoever asks', async () => {
+    const { store } = subject()
+    const id = await add({ tenantId: OTHER, key: 'k' })
+    expect(await store.events.find(id)).toMatchObject({ id, tenantId: OTHER, type: 'order.paid', key: 'k', fanOut: 0 })
+    expect(await store.events.find('evt_none')).toBeNull()
+  })
+
   test('an event is read with its type and the bytes of its body', async () => {
     const { store } = subject()
     const id = await add()

@@ -385,6 +385,7 @@ export function jobsContract(subject: Subject): void {
     const first = await store.jobs.list(TENANT, {}, { limit: 4, before: null })
     const second = await store.jobs.list(TENANT, {}, { limit: 4, before: first.at(-1)?.id ?? '' })
     expect([...first, ...second].map(({ id }) => id)).toEqual(ids)
+    expect(await store.jobs.list(null, {}, { limit: 50, before: null })).toHaveLength(8)
     const odd = await store.jobs.list(TENANT, { type: 'odd', status: 'pending' }, { limit: 50, before: null })
     expect(odd).toHaveLength(3)
     const window = { createdAfter: first[2]?.createdAt, createdBefore: first[0]?.createdAt }

@@ -47,7 +47,19 @@ export function statsContract(subject: Subject): void {
       { bucket: 4, count: 2 },
     ])
     expect(await stats.attempts(platform, 0)).toMatchObject({ minutes: [{ count: 9 }] })
-    expect(await stats.attempts(endpoint('ep_none'), 0)).toEqual({ minutes: [], buckets: [] })
+    expect(await stats.attempts(endpoint('ep_none'), 0)).toEqual({ minutes: [], buckets: [], arrivals: [] })
+  })
+
+  test('what arrived is counted apart from the attempts', async () => {
+    const { stats } = subject().store
+    await stats.add([row(), row({ outcome: 'arrived', bucket: 9, count: 4 })])
+    await stats.add([row({ outcome: 'arrived', bucket: 9 }), row({ outcome: 'arrived', minute: MINUTE_MS, bucket: 9 })])
+    expect(await stats.attempts(tenant, 0)).toEqual({
+      minutes: [{ minute: 0, outcome: 'delivered', count: 1 }],
+      buckets: [{ bucket: 3, count: 1 }],
+      arrivals: [{ bucket: 9, count: 6 }],
+    })
+    expect((await stats.attempts(tenant, MINUTE_MS)).arrivals).toEqual([{ bucket: 9, count: 1 }])
   })
 
   test('earlier minutes are left out', async () => {

@@ -24,6 +24,7 @@ export function postgresEvents(db: Database): EventStore {
   return {
     ...eventPuller(db),
     accept: (event, key) => db.transaction((tx) => acceptEvent(tx, event, key)).catch(orKeyBusy(key)),
+    find: async (id) => (await db.rows<EventRow>(find({ id })))[0] ?? null,
   }
 }
 

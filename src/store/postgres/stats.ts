@@ -1,5 +1,5 @@
 import { statScope } from '../stats-store.ts'
-import type { AttemptCounts, LaneFigures, Scope, StatsStore, Waiting } from '../store.ts'
+import type { AttemptCounts, BucketCount, LaneFigures, Scope, StatsStore, Waiting } from '../store.ts'
 import type { Database } from './database.ts'
 import { insertRows, rowsOf } from './rows.ts'
 import { deliveryStats } from './schema.ts'
@@ -18,11 +18,12 @@ export function postgresStats(db: Database): StatsStore {
     },
     attempts: async (scope, from) => {
       const parameters = { scope: statScope(scope), from }
-      const [minutes, buckets] = await Promise.all([
+      const [minutes, buckets, arrivals] = await Promise.all([
         db.rows<AttemptCounts['minutes'][number]>(byMinute(parameters)),
-        db.rows<AttemptCounts['buckets'][number]>(byBucket(parameters)),
+        db.rows<BucketCount>(attemptsByBucket(parameters)),
+        db.rows<BucketCount>(arrivalsByBucket(parameters)),
       ])
-      return { minutes, buckets }
+      return { minutes, buckets, arrivals }
     },
     lanes: async (scope, now, { count, lanes }) => {
       const id = scope.kind === 'platform' ? null : scope.id
@@ -49,11 +50,15 @@ const purge = statement(
 )
 const byMinute = statement(
   `SELECT minute, outcome, sum(count) AS count FROM delivery_stats
-    WHERE scope = @scope AND minute >= @from GROUP BY minute, outcome`,
+    WHERE scope = @scope AND minute >= @from AND outcome <> 'arrived' GROUP BY minute, outcome`,
 )
-const byBucket = statement(
-  'SELECT bucket, sum(count) AS count FROM delivery_stats WHERE scope = @scope AND minute >= @from GROUP BY bucket',
-)
+const byBucket = (kind: string) =>
+  statement(
+    `SELECT bucket, sum(count) AS count FROM delivery_stats
+      WHERE scope = @scope AND minute >= @from AND outcome ${kind} GROUP BY bucket`,
+  )
+const attemptsByBucket = byBucket("<> 'arrived'")
+const arrivalsByBucket = byBucket("= 'arrived'")
 
 /**
  * What is counted to a limit is read in the order of an index, and no further. Where the planner expects less than the

@@ -10,17 +10,24 @@ import type { Reader } from './reader.ts'
 import { deliveries, events } from './schema.ts'
 import { insertInto, selectList } from './statements.ts'
 
+const FIND = `SELECT ${selectList(events)} FROM events WHERE id = ?`
+
 type Subscriber = Pick<Endpoint, 'id' | 'url' | 'eventTypes' | 'ordering'>
 
 export function sqliteEvents(db: Database, writer: GroupCommit, reader: Reader): EventStore {
   const accept = eventAcceptor(db)
-  return { accept: (event, key) => writer.run(() => accept(event, key)), ...eventPuller(db, writer, reader) }
+  const find = db.prepare<[string], EventRow>(FIND)
+  return {
+    ...eventPuller(db, writer, reader),
+    accept: (event, key) => writer.run(() => accept(event, key)),
+    find: async (id) => find.get(id) ?? null,
+  }
 }
 
 /** To be called inside a transaction. */
 export function eventAcceptor(db: Database) {
   const takeKey = keyTaker(db)
-  const find = db.prepare<[string], EventRow>(`SELECT ${selectList(events)} FROM events WHERE id = ?`)
+  const find = db.prepare<[string], EventRow>(FIND)
   const subscribers = db.prepare<[string], Subscriber>(
     `SELECT id, url, event_types AS eventTypes, ordering FROM endpoints
       WHERE tenant_id = ? AND kind = 'registered' AND deleted_at IS NULL`,

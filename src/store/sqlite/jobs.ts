@@ -46,7 +46,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
           .from(jobs)
           .where(
             and(
-              eq(jobs.tenantId, tenantId),
+              ifGiven(tenantId, (id) => eq(jobs.tenantId, id)),
               ifGiven(filter.status, (status) => eq(jobs.status, status)),
               ifGiven(filter.type, (type) => eq(jobs.type, type)),
               ifGiven(filter.createdAfter, (time) => gte(jobs.createdAt, time)),

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { statScope } from '../stats-store.ts'
-import type { AttemptCounts, LaneFigures, Scope, StatsStore, Waiting } from '../store.ts'
+import type { AttemptCounts, BucketCount, LaneFigures, Scope, StatsStore, Waiting } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import type { Reader } from './reader.ts'
 import { deliveryStats } from './schema.ts'
@@ -22,11 +22,12 @@ export function sqliteStats(db: Database, writer: GroupCommit, reader: Reader): 
       }),
     attempts: async (scope, from) => {
       const parameters = { scope: statScope(scope), from }
-      const [minutes, buckets] = await Promise.all([
+      const [minutes, buckets, arrivals] = await Promise.all([
         read<AttemptCounts['minutes'][number]>(['minute', 'outcome', 'count'], BY_MINUTE, parameters),
-        read<AttemptCounts['buckets'][number]>(['bucket', 'count'], BY_BUCKET, parameters),
+        read<BucketCount>(['bucket', 'count'], BY_BUCKET, parameters),
+        read<BucketCount>(['bucket', 'count'], ARRIVALS, parameters),
       ])
-      return { minutes, buckets }
+      return { minutes, buckets, arrivals }
     },
     lanes: async (scope, now, limits) => {
       const parameters = { ...limits, now, ...(scope.kind === 'platform' ? {} : { scope: scope.id }) }
@@ -52,9 +53,11 @@ export function sqliteStats(db: Database, writer: GroupCommit, reader: Reader): 
 }
 
 const BY_MINUTE = `SELECT minute, outcome, sum(count) FROM delivery_stats
-  WHERE scope = @scope AND minute >= @from GROUP BY minute, outcome`
-const BY_BUCKET =
-  'SELECT bucket, sum(count) FROM delivery_stats WHERE scope = @scope AND minute >= @from GROUP BY bucket'
+  WHERE scope = @scope AND minute >= @from AND outcome <> 'arrived' GROUP BY minute, outcome`
+const byBucket = (kind: string) => `SELECT bucket, sum(count) FROM delivery_stats
+  WHERE scope = @scope AND minute >= @from AND outcome ${kind} GROUP BY bucket`
+const BY_BUCKET = byBucket("<> 'arrived'")
+const ARRIVALS = byBucket("= 'arrived'")
 
 /** The lanes to look at. Those of the platform are found by leaping from one with something pending to the next. */
 const LANES: Record<Scope['kind'], string> = {
