@@ -45,13 +45,13 @@ async function knownKeys(
 ): Promise<KnownKey[]> {
   const tenant = await tenants.findTenant(tenantId)
   if (tenant === null) return []
-  const own = open(tenant.signingSecret, signingSecretPlace(tenantId), sealer)
   const publicKey = tenant.publicKey === null ? null : ed25519PublicKey(tenant.publicKey)
-  const keys = [own, publicKey].flatMap((key): KnownKey[] => (key ? [{ key, endpointId: null, state: 'current' }] : []))
+  const keys = keysOf({ ...tenant, id: null }, signingSecretPlace(tenantId), sealer, clock.now())
+  if (publicKey !== null) keys.push({ key: publicKey, endpointId: null, state: 'current' })
   let before: string | null = null
   for (let page = 0; page < MAX_PAGES; page++) {
     const found: Endpoint[] = await endpoints.list(tenantId, { limit: PAGE, before })
-    keys.push(...found.flatMap((endpoint) => keysOf(endpoint, sealer, clock.now())))
+    keys.push(...found.flatMap((one) => keysOf(one, endpointSecretPlace(one.id), sealer, clock.now())))
     before = found.at(-1)?.id ?? null
     if (found.length < PAGE) break
   }
@@ -59,11 +59,14 @@ async function knownKeys(
   return keys.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state))
 }
 
-function keysOf({ id, signingSecret, oldSecrets }: Endpoint, sealer: Sealer, now: number): KnownKey[] {
+/** Of an endpoint; of the tenant itself when `id` is null. */
+type Signer = Pick<Endpoint, 'signingSecret' | 'oldSecrets'> & { id: string | null }
+
+function keysOf({ id, signingSecret, oldSecrets }: Signer, place: string, sealer: Sealer, now: number): KnownKey[] {
   const old = (JSON.parse(oldSecrets) as OldSecret[]).map(({ secret, until }) => ({ secret, isOld: until <= now }))
   const all = signingSecret === null ? [] : [{ secret: signingSecret, isOld: null }, ...old]
   return all.flatMap(({ secret, isOld }): KnownKey[] => {
-    const key = open(secret, endpointSecretPlace(id), sealer)
+    const key = open(secret, place, sealer)
     return key ? [{ key, endpointId: id, state: isOld === null ? 'current' : isOld ? 'old' : 'overlapping' }] : []
   })
 }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import type { ReceivedRequest } from '../core/verify.ts'
 import type { VerifyRequest } from '../delivery/verify.ts'
 import type { AddOperation } from './operation.ts'
 import { UNCACHED_JSON } from './problem.ts'
@@ -58,11 +59,27 @@ export function verifyRoutes(add: AddOperation, { verifyRequest }: VerifyRoutes)
       maxBytes: MAX_BYTES,
       responses: { 200: json(DiagnosisSchema, 'Whether the signature is right, and if not why') },
     },
-    async ({ c, caller, body }) => {
-      const joined = Object.entries(body.headers).map(([name, value]) => [name, [value].flat().join(', ')])
-      const headers = Object.fromEntries(joined) as Record<string, string>
-      const request = { headers, body: body.body, secret: body.secret ?? null }
-      return c.body(JSON.stringify(await verifyRequest(caller.tenantId as string, request)), 200, UNCACHED_JSON)
-    },
+    async ({ c, caller, body }) =>
+      c.body(JSON.stringify(await verifyRequest(caller.tenantId as string, receivedOf(body))), 200, UNCACHED_JSON),
   )
+  add(
+    {
+      method: 'post',
+      path: '/v1/admin/verify',
+      tag: 'Admin',
+      role: 'admin',
+      summary: 'Find out why a receiver of any tenant refuses a signature',
+      description: 'As `POST /v1/verify`, with the secrets of `tenant_id`. Nothing is stored, and no secret is shown.',
+      body: ReceivedSchema.extend({ tenant_id: z.string() }).openapi('ReceivedRequestOfTenant'),
+      maxBytes: MAX_BYTES,
+      responses: { 200: json(DiagnosisSchema, 'Whether the signature is right, and if not why') },
+    },
+    async ({ c, body }) =>
+      c.body(JSON.stringify(await verifyRequest(body.tenant_id, receivedOf(body))), 200, UNCACHED_JSON),
+  )
+}
+
+function receivedOf({ headers, body, secret }: z.infer<typeof ReceivedSchema>): ReceivedRequest {
+  const joined = Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')])
+  return { headers: Object.fromEntries(joined) as Record<string, string>, body, secret: secret ?? null }
 }
