@@ -27,8 +27,9 @@ import { Isolation } from './handlers/isolate.ts'
 import { loadHandlers } from './handlers/load.ts'
 import { createRegistry, type Registry } from './handlers/registry.ts'
 import { type AppDependencies, createApp, createSystemApp } from './http/app.ts'
-import { authenticator } from './http/auth.ts'
+import { callerFinder } from './http/auth.ts'
 import { type HttpServer, listen } from './http/server.ts'
+import { cookieSessions } from './http/sessions.ts'
 import { queueFigures } from './http/stats.ts'
 import { jobAcceptor } from './jobs/accept.ts'
 import { Backlog } from './jobs/backlog.ts'
@@ -228,7 +229,8 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     audit: store.audit,
     tenantKeeper: tenantKeeper({ ...base, tenants: store.tenants }),
     apiKeyKeeper: apiKeyKeeper({ ...base, tenants: store.tenants, keys: store.keys }),
-    authenticate: authenticator({ ...base, keys: store.keys }),
+    findCaller: callerFinder({ ...base, keys: store.keys }),
+    sessions: cookieSessions(base.sealer, base.clock, base.publicUrl),
     figures: config.roles.has('api') ? () => queueFigures(base) : async () => null,
     checks: {
       database: async () => {

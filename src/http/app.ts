@@ -4,13 +4,17 @@ import type { BusinessEvents } from '../events.ts'
 import { docsPage } from '../ui/docs.ts'
 import { type AuditRoutes, auditRoutes } from './admin/audit.ts'
 import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts'
+import { adminDeliveryRoutes } from './admin/deliveries.ts'
 import { type AdminEndpointRoutes, adminEndpointRoutes } from './admin/endpoints.ts'
+import { type AdminEventRoutes, adminEventRoutes } from './admin/events.ts'
+import { adminJobRoutes } from './admin/jobs.ts'
 import { type KeyRoutes, keyRoutes } from './admin/keys.ts'
 import { type ReplayRoutes, replayRoutes } from './admin/replays.ts'
 import { adminStatsRoute } from './admin/stats.ts'
 import { type TenantRoutes, tenantRoutes } from './admin/tenants.ts'
-import type { Authenticate } from './auth.ts'
+import { authenticator } from './auth.ts'
 import { batchRoutes } from './batch.ts'
+import { type ConsoleRoutes, consoleRoutes } from './console.ts'
 import { type DeliveryRoutes, deliveryRoutes } from './deliveries.ts'
 import { variesByPrefer } from './documented.ts'
 import { type EndpointRoutes, endpointRoutes } from './endpoints.ts'
@@ -49,10 +53,11 @@ export type AppDependencies = JobRoutes &
   KeyRoutes &
   AuditRoutes &
   AdminEndpointRoutes &
+  AdminEventRoutes &
   SystemRoutes &
   MetricsRoutes &
-  StatsRoutes & {
-    authenticate: Authenticate
+  StatsRoutes &
+  ConsoleRoutes & {
     events: BusinessEvents
     /** Polls of a key, a second. */
     pollLimit: number
@@ -84,12 +89,16 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   tenantRoutes(add, deps)
   keyRoutes(add, deps)
   adminEndpointRoutes(add, deps)
+  adminDeliveryRoutes(add, deps)
+  adminEventRoutes(add, deps)
+  adminJobRoutes(add, deps)
   auditRoutes(add, deps)
   endpointStatsRoute(add, deps)
   adminStatsRoute(add, deps)
   systemRoutes(add, deps)
   metricsRoute(add, deps)
   addDocuments(app, deps.publicUrl)
+  consoleRoutes(app, deps)
   return end(app, deps)
 }
 
@@ -102,7 +111,7 @@ export function createSystemApp(deps: AppDependencies): OpenAPIHono {
   return end(app, deps)
 }
 
-function begin(app: OpenAPIHono, { clock, authenticate, pollLimit, metrics }: AppDependencies): AddOperation {
+function begin(app: OpenAPIHono, { clock, findCaller, sessions, pollLimit, metrics }: AppDependencies): AddOperation {
   app.use(async (c, next) => {
     const given = c.req.header('x-request-id') ?? ''
     const requestId = REQUEST_ID.test(given) ? given : clock.newId('req')
@@ -110,6 +119,7 @@ function begin(app: OpenAPIHono, { clock, authenticate, pollLimit, metrics }: Ap
     c.header('x-request-id', requestId)
     // What receivers have answered is shown again: it stays what we say it is.
     c.header('x-content-type-options', 'nosniff')
+    c.header('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
     // RFC 7240 §2: also on answers to requests that had no Prefer.
     if (variesByPrefer(c.req.path)) c.header('vary', 'Prefer')
     if ((c.env as { overloaded?: boolean } | undefined)?.overloaded) {
@@ -119,7 +129,7 @@ function begin(app: OpenAPIHono, { clock, authenticate, pollLimit, metrics }: Ap
     await next()
     endTimer({ method: c.req.method, route: String(c.get('route' as never) ?? 'none'), status: String(c.res.status) })
   })
-  return operationAdder(app, authenticate, callLimiter(clock, pollLimit))
+  return operationAdder(app, authenticator(findCaller, sessions), callLimiter(clock, pollLimit))
 }
 
 function end(app: OpenAPIHono, { events, publicUrl }: AppDependencies): OpenAPIHono {

@@ -61,10 +61,10 @@ afterAll(async () => {
 
 /** What the id in a path is of. An operation that is added with another kind fails the test until it is told here. */
 const KINDS: [RegExp, string][] = [
-  [/^\/v1\/(jobs|queue\/requests)\/\{id\}/, 'job'],
+  [/^\/v1\/((admin\/)?jobs|queue\/requests)\/\{id\}/, 'job'],
   [/^\/v1\/files\/\{id\}/, 'file'],
   [/^\/v1\/(admin\/)?endpoints\/\{id\}/, 'ep'],
-  [/^\/v1\/events\/\{id\}/, 'evt'],
+  [/^\/v1\/(admin\/)?events\/\{id\}/, 'evt'],
   [/^\/v1\/(admin\/)?deliveries\/\{id\}/, 'dlv'],
   [/^\/v1\/admin\/dead-letters\/\{id\}/, 'dead'],
   [/^\/v1\/admin\/replays\/\{id\}/, 'rpl'],
@@ -83,6 +83,7 @@ const BODIES: Record<string, unknown> = {
   'post /v1/endpoints': { url: 'https://example.com/' },
   'post /v1/events': { type: 'order.other', data: 1 },
   'post /v1/verify': { headers: {}, body: MARKER },
+  'post /v1/admin/verify': { tenant_id: 'ten_1', headers: {}, body: MARKER },
   'post /v1/admin/tenants': { name: 'another' },
   'post /v1/admin/keys': { role: 'admin', name: 'another' },
   'post /v1/admin/replays': { filter: { reason: 'gone' }, dry_run: true },

@@ -76,7 +76,10 @@ export async function walk(service: TestService, receives: Receiver, checkingFet
 }
 
 async function submissions(): Promise<string> {
-  const done = await submit({ type: 'echo', payload: { a: 1 }, metadata: { order: '42' } })
+  const work = { type: 'echo', payload: { a: 1 }, metadata: { order: '42' } }
+  await submit(work)
+  const done = await submit(work, { prefer: 'respond-async' })
+  await posthorn.job(done.id, ({ status }) => status === 'completed')
   const key = { headers: { 'idempotency-key': 'k' }, prefer: 'respond-async' }
   for (const json of [LATER, LATER, { ...LATER, priority: 1 }]) await submit(json, key)
   for (let n = 0; n < 2; n++) await submit({ type: 'echo' }, { headers: { 'paypal-request-id': 'p' } })
@@ -195,7 +198,15 @@ async function deliveries(): Promise<void> {
     await call(`GET /v1/deliveries/${delivery}`)
     await call(`GET /v1/deliveries?job_id=${id}`)
     const { data } = await call('GET /v1/admin/dead-letters', { key: ADMIN_KEY })
-    for (const letter of (data?.data ?? []) as { id: string }[]) {
+    for (const letter of (data?.data ?? []) as { id: string; event_id: string }[]) {
+      for (const read of [
+        `dead-letters/${letter.id}`,
+        `events/${letter.event_id}`,
+        `deliveries/${delivery}`,
+        `jobs/${id}`,
+      ]) {
+        await call(`GET /v1/admin/${read}`, { key: ADMIN_KEY })
+      }
       await call(`POST /v1/admin/dead-letters/${letter.id}/replay`, { key: ADMIN_KEY })
     }
     await call(`POST /v1/deliveries/${delivery}/replay`)
@@ -203,6 +214,18 @@ async function deliveries(): Promise<void> {
   }
   await call('GET /v1/deliveries/dlv_1')
   await call('POST /v1/deliveries/dlv_1/replay')
+  for (const what of ['dead-letters/dead_1', 'deliveries/dlv_1', 'events/evt_1', 'jobs/job_1']) {
+    await call(`GET /v1/admin/${what}`, { key: ADMIN_KEY })
+  }
+  for (const what of ['deliveries', 'jobs']) {
+    for (const query of ['', '?tenant_id=ten_1', '?limit=0', '?status=no']) {
+      await call(`GET /v1/admin/${what}${query}`, { key: ADMIN_KEY })
+    }
+  }
+  const received = { headers: {}, body: '' }
+  for (const json of [{ ...received, tenant_id: 'ten_1' }, received]) {
+    await call('POST /v1/admin/verify', { key: ADMIN_KEY, json })
+  }
   for (const what of ['dead-letters/dead_1', 'deliveries/dlv_1']) {
     await call(`POST /v1/admin/${what}/replay`, { key: ADMIN_KEY })
     await call(`POST /v1/admin/${what}/replay`)

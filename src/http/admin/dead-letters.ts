@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { Replay } from '../../delivery/replay.ts'
 import type { DeadLetterFilter, DeliveryStore } from '../../store/store.ts'
 import { deadLetterView, deliveryView } from '../delivery-view.ts'
-import { listJson, listOf, pageOf, pageParameters, requestUrl, timeParameter } from '../lists.ts'
+import { answerList, listOf, pageOf, pageParameters, requestUrl, timeParameter } from '../lists.ts'
 import type { AddOperation, CalledInput } from '../operation.ts'
 import { notFound, UNCACHED_JSON } from '../problem.ts'
 import { DeadLetterGroupSchema } from '../replay-schemas.ts'
@@ -69,12 +69,12 @@ function addLists(add: AddOperation, deliveries: DeliveryStore, publicUrl: strin
       query: z.object({ ...filterParameters, ...pageParameters }),
       responses: { 200: listOf(DeadLetterSchema, 'A page of dead letters') },
     },
-    async ({ c, query }) => {
-      const page = pageOf(query)
-      const found = await deliveries.deadLetters(filterOf(query), page)
-      const items = found.map((one) => ({ id: one.id, json: JSON.stringify(deadLetterView(one, publicUrl)) }))
-      return c.body(listJson(items, page, requestUrl(c.req.url, publicUrl)), 200, UNCACHED_JSON)
-    },
+    (input) =>
+      answerList(input, {
+        publicUrl,
+        find: (page) => deliveries.deadLetters(filterOf(input.query), page),
+        json: (letter) => JSON.stringify(deadLetterView(letter, publicUrl)),
+      }),
   )
   add(
     {
@@ -99,6 +99,21 @@ function addLists(add: AddOperation, deliveries: DeliveryStore, publicUrl: strin
       const links = [{ href: requestUrl(c.req.url, publicUrl).href, rel: 'self', method: 'GET' }]
       const shown = { data: found.map(deadLetterGroupView), next_cursor: null, links }
       return c.body(JSON.stringify(shown), 200, UNCACHED_JSON)
+    },
+  )
+  // Behind `groups`, which is no id.
+  add(
+    {
+      ...listed,
+      path: '/v1/admin/dead-letters/{id}',
+      summary: 'Read a dead letter',
+      params: IdParams,
+      responses: { 200: json(DeadLetterSchema, 'The dead letter') },
+    },
+    async ({ c, params }) => {
+      const letter = await deliveries.deadLetter(params.id)
+      if (letter === null) throw notFound()
+      return c.body(JSON.stringify(deadLetterView(letter, publicUrl)), 200, UNCACHED_JSON)
     },
   )
 }

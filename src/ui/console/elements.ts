@@ -1,0 +1,179 @@
+import { type ComponentChildren, h, type JSX } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import type { Act, Loaded } from './data.ts'
+import { Link } from './router.ts'
+
+const LOCAL = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+
+/** A time in the viewer's zone, in UTC on hover. */
+export function Time({ at }: { at: string | null | undefined }): JSX.Element {
+  if (!at) return h('span', { class: 'quiet' }, '–')
+  return h('time', { dateTime: at, title: `${at.replace('T', ' ').replace('Z', '')} UTC` }, LOCAL.format(new Date(at)))
+}
+
+export function number(value: number): string {
+  return value.toLocaleString()
+}
+
+/** `250 ms`, `1.4 s`, `3 min`, `2.5 h`. */
+export function duration(ms: number | null): string {
+  if (ms === null) return '–'
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 100_000) return `${(ms / 1000).toFixed(1)} s`
+  return ms < 6_000_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`
+}
+
+export function age(at: string | null | undefined): string {
+  return at ? duration(Math.max(0, Date.now() - Date.parse(at))) : '–'
+}
+
+const TONES: Record<string, string> = {
+  delivered: 'good',
+  completed: 'good',
+  done: 'good',
+  enabled: 'good',
+  closed: 'good',
+  active: 'good',
+  dead: 'bad',
+  failed: 'bad',
+  lost: 'bad',
+  open: 'bad',
+  disabled: 'bad',
+  revoked: 'bad',
+  held: 'warn',
+  paused: 'warn',
+  cancelled: 'warn',
+  expired: 'warn',
+}
+
+/** A state: told by its word, the colour only helps. */
+export function Badge({ state }: { state: string }): JSX.Element {
+  return h('span', { class: `badge ${TONES[state] ?? 'plain'}` }, state)
+}
+
+const PAGES: Record<string, string> = {
+  job: '/jobs/',
+  evt: '/events/',
+  dlv: '/deliveries/',
+  ep: '/endpoints/',
+  dead: '/dead-letters/',
+  rpl: '/replays/',
+  ten: '/tenants/',
+  key: '/keys?id=',
+}
+
+/** Where the page about an id is; null when there is none. */
+export function pageOfId(id: string): string | null {
+  const prefix = /^([a-z]+)_[0-9A-Za-z_]+$/.exec(id)?.[1] ?? ''
+  return Object.hasOwn(PAGES, prefix) ? `${PAGES[prefix]}${encodeURIComponent(id)}` : null
+}
+
+/** An id, shortened, with a link to what it names. */
+export function Id({ id }: { id: string | null | undefined }): JSX.Element {
+  if (!id) return h('span', { class: 'quiet' }, '–')
+  const short = id.length > 20 ? `${id.slice(0, id.indexOf('_') + 1)}…${id.slice(-8)}` : id
+  const page = pageOfId(id)
+  const text = h('code', { title: id }, short)
+  return page === null ? text : h(Link, { to: page }, text)
+}
+
+export type Fact = [label: string, value: ComponentChildren]
+
+/** What is known of something, label by label. */
+export function Facts({ facts }: { facts: (Fact | null)[] }): JSX.Element {
+  const rows = facts.flatMap((fact) =>
+    fact === null ? [] : [h('div', null, h('dt', null, fact[0]), h('dd', null, fact[1]))],
+  )
+  return h('dl', { class: 'facts' }, rows)
+}
+
+export function Section({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
+  return h('section', null, h('h2', null, title), children)
+}
+
+/** The title of a page. It has the focus when one comes to it, so that a screen reader says where one is. */
+export function Title({ children }: { children?: ComponentChildren }): JSX.Element {
+  const heading = useRef<HTMLHeadingElement>(null)
+  useEffect(() => heading.current?.focus({ preventScroll: true }), [])
+  return h('h1', { tabIndex: -1, ref: heading }, children)
+}
+
+/** Text as it is, of whoever: never markup. */
+export function Text({ text, label }: { text: string; label: string }): JSX.Element {
+  return h('pre', { tabIndex: 0, role: 'region', 'aria-label': label }, text)
+}
+
+/** JSON for reading, or what it is when it is none. */
+export function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2)
+  } catch {
+    return text
+  }
+}
+
+/** What stands instead of data that is not there. */
+export function Pending({ of: { data, problem, loading } }: { of: Loaded<unknown> }): JSX.Element | null {
+  if (problem !== null) return h(Failure, { problem })
+  return data === null && loading ? h('p', { class: 'quiet', role: 'status' }, 'Loading …') : null
+}
+
+export function Failure({
+  problem,
+}: {
+  problem: { message: string; debugId: string | null } | null
+}): JSX.Element | null {
+  if (problem === null) return null
+  return h(
+    'p',
+    { class: 'failure', role: 'alert' },
+    problem.message,
+    problem.debugId && h('span', { class: 'quiet' }, ` (request ${problem.debugId})`),
+  )
+}
+
+export interface ButtonProps {
+  act: Act
+  onPress(): Promise<void>
+  children?: ComponentChildren
+  class?: string
+  disabled?: boolean
+}
+
+/** Does something, once at a time. */
+export function Button({ act, onPress, children, disabled = false, ...more }: ButtonProps): JSX.Element {
+  const press = () => act.run(onPress)
+  return h('button', { type: 'button', disabled: act.busy || disabled, onClick: press, ...more }, children)
+}
+
+/** Something secret that is shown this once. */
+export function Secret({ label, secret }: { label: string; secret: string }): JSX.Element {
+  const copy = () => void navigator.clipboard?.writeText(secret)
+  return h(
+    'div',
+    { class: 'notice', role: 'status' },
+    h('p', null, `${label}. It is shown this once:`),
+    h('p', null, h('code', { class: 'secret' }, secret), ' ', h('button', { type: 'button', onClick: copy }, 'Copy')),
+  )
+}
+
+export interface DialogProps {
+  title: string
+  open: boolean
+  onClose(): void
+  children?: ComponentChildren
+}
+
+/** A modal dialog: the browser keeps the focus in it and closes it on Escape. */
+export function Dialog({ title, open, onClose, children }: DialogProps): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    if (open) dialog.current?.showModal()
+    else dialog.current?.close()
+  }, [open])
+  return h(
+    'dialog',
+    { ref: dialog, onClose, 'aria-label': title },
+    open && h('div', { class: 'dialog' }, h('h2', null, title), children),
+  )
+}
