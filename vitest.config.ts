@@ -6,6 +6,7 @@ const sqlite = [
   'test/files/**/*.test.ts',
   'test/model/sqlite*.test.ts',
   'test/e2e/start.test.ts',
+  'test/browser/**/*.test.ts',
   'test/abuse/{connections,endless,forced-*,fuzz,hosts,hostile,loop,names,raw-http,registration,requests,routes,sealed}.test.ts',
 ]
 /** Run for PostgreSQL only. */

@@ -1,0 +1,189 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ADMIN_KEY } from '../support/service.ts'
+import { NO_BROWSER, startBrowser } from './browser.ts'
+import { type Platform, startPlatform } from './platform.ts'
+import { type Session, signIn } from './session.ts'
+
+describe.skipIf(NO_BROWSER !== null)('the console', () => {
+  let platform: Platform
+  let browser: Browser
+  let session: Session
+  beforeAll(async () => {
+    browser = await startBrowser()
+  }, 60_000)
+  afterAll(() => browser?.close())
+  beforeEach(async () => {
+    platform = await startPlatform()
+    session = await signIn(browser, platform.posthorn.url)
+  })
+  afterEach(async () => {
+    await session[Symbol.asyncDispose]()
+    await platform[Symbol.asyncDispose]()
+  })
+
+  test('lets in whoever has the admin key, until they sign out', async () => {
+    const { page } = session
+    const [cookie] = await page.context().cookies()
+    expect(cookie).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/' })
+    expect(await page.evaluate('document.cookie')).toBe('')
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByLabel('Admin key').fill('not the key of an admin, but long enough')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('alert').getByText('valid key').waitFor()
+    expect(await page.context().cookies()).toEqual([])
+    await page.getByLabel('Admin key').fill(ADMIN_KEY)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  })
+
+  test('finds a group of dead letters, shows what a replay would do, replays it, and shows how it arrives', async () => {
+    const { page, go, faults } = session
+    const { ids, receiver } = platform
+    await go('/dead-letters')
+    await page.getByRole('textbox', { name: 'Endpoint' }).fill(ids.endpoint)
+    await page.getByRole('button', { name: 'Show' }).click()
+    const row = page.getByRole('row').filter({ hasText: 'HTTP 500' })
+    await expect.poll(() => row.getByRole('cell').first().innerText()).toBe('3')
+    await row.getByRole('button', { name: 'Replay' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('Dry run: 3 would be replayed').waitFor()
+    const before = receiver.hits.length
+    expect(receiver.hits.filter(({ headers }) => headers['webhook-replay'] === 'true')).toEqual([])
+    platform.mend()
+    await dialog.getByRole('button', { name: 'Replay 3' }).click()
+    await page.getByText('3 of 3 replayed, 0 could not be, 0 remain').waitFor()
+    await receiver.waitFor(3, ({ headers }) => headers['webhook-replay'] === 'true')
+    const again = receiver.hits.slice(before)
+    expect(again.map(({ headers }) => headers['webhook-replay'])).toEqual(['true', 'true', 'true'])
+    await go(`/deliveries/${ids.delivery}`)
+    await page.getByText('delivered').first().waitFor()
+    await page.getByText('Attempts (4)').waitFor()
+    await page.getByText('Attempt 1').first().waitFor()
+    await go('/dead-letters')
+    await expect.poll(() => page.getByRole('row').filter({ hasText: 'HTTP 500' }).count()).toBe(1)
+    expect(faults).toEqual([])
+  })
+
+  test('replays the ones that were chosen', async () => {
+    const { page, go } = session
+    const { ids, receiver } = platform
+    await go(`/dead-letters?view=list&endpoint_id=${ids.endpoint}`)
+    platform.mend()
+    const before = receiver.hits.length
+    const boxes = page.getByRole('checkbox')
+    await expect.poll(() => boxes.count()).toBe(3)
+    await boxes.nth(0).check()
+    await boxes.nth(2).check()
+    await page.getByRole('button', { name: 'Replay the 2 chosen' }).click()
+    await expect.poll(() => receiver.hits.length).toBe(before + 2)
+    await page.getByRole('heading', { name: 'Deliveries' }).waitFor()
+  })
+
+  test('pauses and cancels a replay that runs slowly', async () => {
+    const { page, go } = session
+    await go('/dead-letters')
+    await page.getByRole('button', { name: 'Replay all that match' }).click()
+    await page.getByLabel('Deliveries a second').fill('1')
+    await page.getByRole('button', { name: 'Replay 4' }).click()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByText('paused', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.getByText('running', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByText('cancelled', { exact: true }).waitFor()
+  })
+
+  test('is of use without a mouse: from the sign-in to a replay', async () => {
+    const { page } = session
+    const { posthorn } = platform
+    await page.context().clearCookies()
+    await page.goto(`${posthorn.url}/admin`)
+    /** Goes on with Tab until the focus is where it should be. */
+    const tabTo = async (name: string): Promise<void> => {
+      for (let n = 0; n < 60; n++) {
+        const focused = await page.evaluate<string>(
+          "(document.activeElement?.labels?.[0]?.innerText ?? document.activeElement?.innerText ?? '').trim()",
+        )
+        if (focused.startsWith(name)) return
+        await page.keyboard.press('Tab')
+      }
+      throw new Error(`there is no way to "${name}" by Tab`)
+    }
+    await page.getByLabel('Admin key').waitFor()
+    await tabTo('Admin key')
+    await page.keyboard.type(ADMIN_KEY)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await tabTo('Dead letters')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'Dead letters' }).waitFor()
+    await page.getByRole('row').nth(1).waitFor()
+    platform.mend()
+    await tabTo('Replay …')
+    await page.keyboard.press('Enter')
+    const button = page.getByRole('dialog').getByRole('button', { name: /^Replay \d/ })
+    await button.waitFor()
+    await page.keyboard.press('Escape')
+    await expect.poll(() => page.getByRole('dialog').count()).toBe(0)
+    await tabTo('Replay …')
+    await page.keyboard.press('Enter')
+    await button.waitFor()
+    await tabTo('Replay 3')
+    await page.keyboard.press('Enter')
+    await page.getByText('3 of 3 replayed').waitFor()
+  })
+
+  test('shows a job that runs as it goes on, and finds it by its id', async () => {
+    const { page } = session
+    const { posthorn } = platform
+    const id = await posthorn.submit({ type: 'echo', payload: { delay_ms: 1500, shown: 'yes' } })
+    await page.getByLabel('Any id').fill(id)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: `Job ${id}` }).waitFor()
+    await page.getByText('processing', { exact: true }).first().waitFor()
+    await page.getByText('completed', { exact: true }).first().waitFor()
+    await page.getByRole('region', { name: 'Result' }).getByText('"shown": "yes"').waitFor()
+  })
+
+  test('enables, tests and rotates an endpoint', async () => {
+    const { page, go } = session
+    const { ids } = platform
+    await go(`/endpoints/${ids.endpoint}`)
+    await page.getByRole('button', { name: 'Disable' }).click()
+    await page.getByText('disabled', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Enable' }).click()
+    await page.getByText('enabled', { exact: true }).waitFor()
+    await page.getByRole('button', { name: 'Send a test event' }).click()
+    await page.getByText('http_status: The receiver answered 500.').waitFor()
+    await page.getByRole('button', { name: 'Rotate the secret' }).click()
+    await page.getByText(/^whsec_/).waitFor()
+  })
+
+  test('checks the signature of an attempt', async () => {
+    const { page, go } = session
+    await go(`/deliveries/${platform.ids.delivery}`)
+    await page.getByRole('button', { name: 'Check the signature' }).first().click()
+    await expect.poll(() => page.locator('.checks li').count()).toBeGreaterThan(3)
+    expect(await page.locator('.checks li.bad').allInnerTexts()).toEqual([])
+  })
+
+  test('makes and revokes a key, and says in the audit log who did', async () => {
+    const { page, go } = session
+    await go(`/keys?tenant_id=${platform.ids.tenant}`)
+    await page.getByText('New key').click()
+    await page.getByLabel('Name').fill('for the shop')
+    await page.getByRole('button', { name: 'Make it' }).click()
+    const secret = await page.locator('.secret').innerText()
+    expect((await platform.posthorn.api('/v1/jobs', { key: secret, method: 'GET' })).status).toBe(200)
+    await page.getByRole('button', { name: 'It is written down' }).click()
+    const row = page.getByRole('row').filter({ hasText: 'for the shop' })
+    await row.getByRole('button', { name: 'Revoke' }).click()
+    await row.getByRole('button', { name: 'Revoke for the shop: yes, now' }).click()
+    await row.getByText('revoked').waitFor()
+    expect((await platform.posthorn.api('/v1/jobs', { key: secret, method: 'GET' })).status).toBe(401)
+    await go('/audit')
+    await page.getByText('key.revoke').waitFor()
+    await page.getByText('key.create').waitFor()
+  })
+})
