@@ -42,12 +42,14 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
       await go(path)
       const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth')
       expect.soft(overflow, `${title} is wider than the window by`).toBeLessThanOrEqual(0)
+      if (WRITE && SHOWN.includes(title)) await page.screenshot({ path: join(FOLDER, `${title}-${name}.png`) })
+      // The others have both widths and both colours between them.
+      if (name === 'desk') continue
       // By the debugger's way in: as a script of the page the policy would stop it.
       await page.evaluate(axe.source)
       const { violations } = await page.evaluate<AxeResults>("axe.run({ resultTypes: ['violations'] })")
       const found = violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]?.html}`)
       expect.soft(found, title).toEqual([])
-      if (WRITE && SHOWN.includes(title)) await page.screenshot({ path: join(FOLDER, `${title}-${name}.png`) })
     }
     expect(faults).toEqual([])
   })

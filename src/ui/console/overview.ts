@@ -62,7 +62,8 @@ function Cards({ stats }: { stats: Stats }): JSX.Element {
       'disabled, with deliveries kept for them',
       queue.endpoints_held > 0,
     ),
-    totals.dead > 0 && card('Dead letters', number(totals.dead), h(Link, { to: '/dead-letters' }, 'Look at them'), true),
+    totals.dead > 0 &&
+      card('Dead letters', number(totals.dead), h(Link, { to: '/dead-letters' }, 'Look at them'), true),
   )
 }
 
