@@ -19,6 +19,8 @@ export interface BusinessEvents {
     /** Since the event was made. */
     latencyMs: number
   }): void
+  /** Without an attempt: their time was over, or their endpoint is gone. */
+  deliveriesGivenUp(reason: 'expired' | 'endpoint_deleted', count: number): void
   /** The attempt's result came too late: somebody else has the delivery. */
   attemptSuperseded(delivery: ClaimedDelivery): void
   deliveryReplayed(replay: { deliveryId: string; by: string; role: string; requestId: string }): void
@@ -81,6 +83,11 @@ export function businessEvents(log: Logger, metrics: Metrics = createMetrics()):
         },
         `delivery attempt: ${decision.next}`,
       )
+    },
+    deliveriesGivenUp: (reason, count) => {
+      if (count === 0) return
+      metrics.deadLetters.inc({ reason }, count)
+      log.warn({ event: 'delivery.given_up', dead_reason: reason, deliveries: count }, 'gave up without an attempt')
     },
     attemptSuperseded: (delivery) =>
       log.warn({ event: 'delivery.superseded', ...aboutDelivery(delivery) }, 'attempt ended after its claim was lost'),

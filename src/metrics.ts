@@ -49,7 +49,7 @@ export function createMetrics() {
       ATTEMPT_BUCKETS,
     ),
     deliverySeconds: histogram('delivery_latency_seconds', 'From the event to its delivery', [], LATENCY_BUCKETS),
-    deadLetters: counter('dead_letters_total', 'Deliveries that were given up by an attempt', ['reason']),
+    deadLetters: counter('dead_letters_total', 'Deliveries that were given up', ['reason']),
     replays: counter('deliveries_replayed_total', 'Deliveries that were sent again by hand', ['role']),
     lostWork: counter('lost_work_total', 'Work of processes that died, taken back', ['kind']),
     failedTasks: counter('failed_tasks_total', 'Background tasks and writes that failed', ['task']),

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { BusinessEvents } from '../events.ts'
 import type { Notices } from '../store/notices.ts'
 import type { DeliveryStore } from '../store/store.ts'
 
@@ -13,6 +14,7 @@ export interface GiveUpDependencies extends BacklogDependencies {
   deliveryTtlMs: number
   /** How long one is held for a disabled endpoint. */
   retentionMs: number
+  events: BusinessEvents
 }
 
 /** One transaction holds no more than this many (DESIGN §4). */
@@ -25,6 +27,7 @@ export async function giveUpDeliveries({
   notices,
   deliveryTtlMs,
   retentionMs,
+  events,
 }: GiveUpDependencies): Promise<void> {
   const newId = () => clock.newId('dead')
   for (let count = CHUNK; count === CHUNK; ) {
@@ -40,9 +43,12 @@ export async function giveUpDeliveries({
       heldBefore: Math.min(now, heldBefore),
       enabledAfter,
     })
+    events.deliveriesGivenUp('expired', count)
   }
-  for (let count = CHUNK; count === CHUNK; )
+  for (let count = CHUNK; count === CHUNK; ) {
     count = await deliveries.buryDeleted({ now: clock.now(), limit: CHUNK, newId, notices })
+    events.deliveriesGivenUp('endpoint_deleted', count)
+  }
 }
 
 /** When something has been due for so long, its tenant is told. */

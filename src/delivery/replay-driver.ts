@@ -18,6 +18,8 @@ const STEP_LETTERS = 200
 const STEPS_IN_ROW = 20
 /** How often it is looked whether there is one, while none is running. */
 const IDLE_MS = 200
+/** … and after it could not be looked. */
+const FAILED_MS = 1000
 
 /**
  * Takes each running replay as far as its rate lets it, and rings for the lanes of what is due then. To be repeated
@@ -28,6 +30,8 @@ export function replayDriver(deps: ReplayDriverDependencies): () => Promise<void
   let lookAt = 0
   return async () => {
     if (clock.now() < lookAt) return
+    // Should the store be away.
+    lookAt = clock.now() + FAILED_MS
     const running = await replays.running()
     lookAt = running.length === 0 ? clock.now() + IDLE_MS : 0
     for (const id of running) {

@@ -49,6 +49,14 @@ test('work is counted, with how long it took', async () => {
   expect(grown('http_request_duration_seconds_count{method="POST",route="/v1/jobs",status="202"}')).toBe(2)
 })
 
+test('what is given up without an attempt is counted too', async () => {
+  const json = { url: `${receiver.url}/held`, event_types: ['doomed'], enabled: false }
+  const { id } = (await (await posthorn.api('/v1/endpoints', { json })).json()) as { id: string }
+  await posthorn.api('/v1/events', { json: { type: 'doomed', data: 1 } })
+  await posthorn.api(`/v1/endpoints/${id}`, { method: 'DELETE' })
+  await expect.poll(async () => (await scrape()).get('posthorn_dead_letters_total{reason="endpoint_deleted"}')).toBe(1)
+})
+
 test('what waits is told, and goes again', async () => {
   const json = { url: `${receiver.url}/held`, event_types: ['held'], enabled: false }
   const { id } = (await (await posthorn.api('/v1/endpoints', { json })).json()) as { id: string }

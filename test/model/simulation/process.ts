@@ -145,6 +145,7 @@ function silentEvents(onFailure: (error: unknown) => void): BusinessEvents {
     jobRunEnded: nothing,
     jobCancelled: nothing,
     attemptEnded: nothing,
+    deliveriesGivenUp: nothing,
     attemptSuperseded: nothing,
     deliveryReplayed: nothing,
     bulkReplayChanged: nothing,
