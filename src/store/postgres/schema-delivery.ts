@@ -169,7 +169,15 @@ export const deadLetters = pgTable(
     replayedAt: long('replayed_at'),
     replayedBy: text('replayed_by'),
   },
-  (t) => [index('dead_letters_by_tenant').on(t.tenantId, t.id), index('dead_letters_by_delivery').on(t.deliveryId)],
+  (t) => [
+    index('dead_letters_by_tenant').on(t.tenantId, t.id),
+    index('dead_letters_by_endpoint').on(t.endpointId, t.id),
+    index('dead_letters_by_delivery').on(t.deliveryId),
+    // All that the groups are made of, in their order.
+    index('dead_letters_groups')
+      .on(t.fingerprint, t.endpointId, t.tenantId, t.reason, t.id, t.diedAt)
+      .where(sql`replayed_at is null`),
+  ],
 )
 
 /** Bulk replays: each is a place in the dead letters, and goes on from there after a restart. */

@@ -158,15 +158,19 @@ export const files = pgTable(
   ],
 )
 
-export const auditLog = pgTable('audit_log', {
-  id: text().primaryKey(),
-  at: long().notNull(),
-  /** The API key that acted. */
-  actor: text().notNull(),
-  action: text().notNull(),
-  target: text().notNull(),
-  requestId: text('request_id').notNull(),
-})
+export const auditLog = pgTable(
+  'audit_log',
+  {
+    id: text().primaryKey(),
+    at: long().notNull(),
+    /** The API key that acted. */
+    actor: text().notNull(),
+    action: text().notNull(),
+    target: text().notNull(),
+    requestId: text('request_id').notNull(),
+  },
+  (t) => [index('audit_log_by_target').on(t.target, t.id)],
+)
 
 /** Processes that hold claims. A claim whose worker is not here is nobody's. */
 export const workers = pgTable('workers', {

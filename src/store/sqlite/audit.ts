@@ -1,23 +1,28 @@
 import type { Database } from 'better-sqlite3'
+import { and, desc, eq, getTableColumns, gte, lt } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
 import type { AuditEntry, AuditStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
+import type { Reader } from './reader.ts'
 import { auditLog } from './schema.ts'
-import { insertInto, selectList } from './statements.ts'
+import { ifGiven, insertInto } from './statements.ts'
 
-export function sqliteAudit(db: Database, writer: GroupCommit): AuditStore {
+export function sqliteAudit(db: Database, writer: GroupCommit, reader: Reader): AuditStore {
   const add = db.prepare(insertInto(auditLog))
-  const list = db.prepare<[object], AuditEntry>(
-    `SELECT ${selectList(auditLog)} FROM audit_log WHERE (@page IS NULL OR id < @page)
-      AND (@actor IS NULL OR actor = @actor) AND (@action IS NULL OR action = @action)
-      AND (@target IS NULL OR target = @target) AND (@after IS NULL OR at >= @after) AND (@before IS NULL OR at < @before)
-      ORDER BY id DESC LIMIT @limit`,
-  )
-  const none = { actor: null, action: null, target: null, after: null, before: null }
+  const orm = drizzle(db)
   return {
     add: (entry) => writer.run(() => void add.run(entry)),
-    list: async (filter, { before: page, limit }) => {
-      const given = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined))
-      return list.all({ ...none, ...given, page, limit })
+    list: (filter, page) => {
+      const where = and(
+        ifGiven(filter.actor, (actor) => eq(auditLog.actor, actor)),
+        ifGiven(filter.action, (action) => eq(auditLog.action, action)),
+        ifGiven(filter.target, (target) => eq(auditLog.target, target)),
+        ifGiven(filter.after, (time) => gte(auditLog.at, time)),
+        ifGiven(filter.before, (time) => lt(auditLog.at, time)),
+        ifGiven(page.before, (id) => lt(auditLog.id, id)),
+      )
+      const query = orm.select().from(auditLog).where(where).orderBy(desc(auditLog.id)).limit(page.limit)
+      return reader.rows<AuditEntry>(Object.keys(getTableColumns(auditLog)), query.toSQL())
     },
   }
 }

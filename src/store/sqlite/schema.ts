@@ -157,15 +157,19 @@ export const files = sqliteTable(
   ],
 )
 
-export const auditLog = sqliteTable('audit_log', {
-  id: text().primaryKey(),
-  at: integer().notNull(),
-  /** The API key that acted. */
-  actor: text().notNull(),
-  action: text().notNull(),
-  target: text().notNull(),
-  requestId: text('request_id').notNull(),
-})
+export const auditLog = sqliteTable(
+  'audit_log',
+  {
+    id: text().primaryKey(),
+    at: integer().notNull(),
+    /** The API key that acted. */
+    actor: text().notNull(),
+    action: text().notNull(),
+    target: text().notNull(),
+    requestId: text('request_id').notNull(),
+  },
+  (t) => [index('audit_log_by_target').on(t.target, t.id)],
+)
 
 /** Processes that hold claims. A claim whose worker is not here is nobody's. */
 export const workers = sqliteTable('workers', {

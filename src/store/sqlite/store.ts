@@ -27,7 +27,7 @@ export function openSqliteStore(path: string): Store {
   return {
     tenants: sqliteTenants(db, writer),
     keys: sqliteKeys(db, writer),
-    audit: sqliteAudit(db, writer),
+    audit: sqliteAudit(db, writer, reader),
     jobs: sqliteJobs(db, writer, reader),
     deliveries: sqliteDeliveries(db, writer, reader),
     endpoints: sqliteEndpoints(db, writer),

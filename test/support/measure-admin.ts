@@ -1,4 +1,4 @@
-// How long statistics take with a million deliveries: node test/support/measure-stats.ts sqlite|postgres [endpoints]
+// How long statistics and lists take with a million rows each: node test/support/measure-admin.ts sqlite|postgres [endpoints]
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,9 +11,9 @@ import { type Service, startService } from '../../src/service.ts'
 import { startPostgresServer } from './postgres-server.ts'
 
 const DELIVERIES = 1_000_000
-const JOBS = 200_000
+const JOBS = 1_000_000
 const TENANTS = 10
-const CALLS = 20
+const CALLS = 10
 const [, , engine = 'sqlite', endpointCount = '1000'] = process.argv
 const ENDPOINTS = Number(endpointCount)
 const API_KEY = 'measure-client-key-0123456789abcdefghij'
@@ -55,6 +55,12 @@ const fill = [
       run_at, due_at, timeout_ms, max_attempts, attempt, lost_runs, claim_no, progress, version)
     SELECT 'job_' || i, CASE WHEN i % 2 = 0 THEN (SELECT id FROM tenants) ELSE 'ten_1' END, 'type.' || (i % 20),
       'pending', 'ready', i % 10, '{}', '', '', ${now}, ${now}, ${now} - i, 1000, 1, 0, 0, 0, 0, 0 FROM g(${JOBS})`,
+  `INSERT INTO dead_letters (id, tenant_id, delivery_id, event_id, endpoint_id, reason, last_status, error_class,
+      fingerprint, attempts, died_at, replayed_at)
+    SELECT 'dead_' || i, 'ten_' || (i % ${TENANTS}), 'dlv_' || i, 'evt_' || i, 'ep_' || (i % ${ENDPOINTS}), 'exhausted',
+      500, 'http_status', 'print_' || (i % 7), 10, ${now} - i, CASE WHEN i % 4 = 0 THEN ${now} END FROM g(${DELIVERIES})`,
+  `INSERT INTO audit_log (id, at, actor, action, target, request_id)
+    SELECT 'aud_' || i, ${now} - i, 'key_' || (i % 9), 'delivery.replay', 'dlv_' || i, 'req_' || i FROM g(${DELIVERIES})`,
   // A day of each, with 20 pairs of outcome and bucket a minute.
   ...["''", '(SELECT id FROM tenants)', ...Array.from({ length: 20 }, (_, i) => `'ep_${i}'`)].map(
     (scope) => `INSERT INTO delivery_stats (scope, minute, outcome, bucket, count)
@@ -90,6 +96,18 @@ console.log(
   `${engine}: ${DELIVERIES} deliveries, ${ENDPOINTS} endpoints, filled in ${Math.round(performance.now() - filling)} ms`,
 )
 const service = await start()
+const LISTS = [
+  ...['', '?tenant_id=ten_none', '?endpoint_id=ep_7', '?endpoint_id=ep_none', '?event_id=evt_5', '?job_id=job_none'],
+  ...['?status=pending', '?status=held', '?status=delivering', '?status=dead', '?event_type=none', '?reason=gone'],
+]
+  .map((query) => `/v1/admin/deliveries${query}`)
+  .concat(['', '?tenant_id=ten_none', '?status=failed', '?type=none'].map((query) => `/v1/admin/jobs${query}`))
+  .concat(
+    ['', '?endpoint_id=ep_7', '?endpoint_id=ep_none', '?reason=gone', '?fingerprint=none', '?tenant_id=ten_1'].flatMap(
+      (query) => [`/v1/admin/dead-letters${query}`, `/v1/admin/dead-letters/groups${query}`],
+    ),
+  )
+  .concat(['', '?actor=key_none', '?target=dlv_9', '?action=none'].map((query) => `/v1/admin/audit${query}`))
 const delay = monitorEventLoopDelay({ resolution: 1 })
 const tenant = 'tenant_id=ten_1'
 for (const [path, key] of [
@@ -99,6 +117,7 @@ for (const [path, key] of [
   ['/v1/admin/stats?endpoint_id=ep_0', ADMIN_KEY],
   ['/v1/endpoints/ep_0/stats', API_KEY],
   ['/v1/endpoints/ep_0/stats?minutes=1440', API_KEY],
+  ...LISTS.map((path) => [path, ADMIN_KEY] as const),
 ] as const) {
   const times: number[] = []
   let body = ''
@@ -118,9 +137,9 @@ for (const [path, key] of [
   delay.disable()
   times.sort((a, b) => a - b)
   const [p50, max] = [times[CALLS / 2], times.at(-1)].map((ms) => ms?.toFixed(1))
-  const { queue, lane, totals } = JSON.parse(body)
+  const { queue, lane, totals, data } = JSON.parse(body)
   console.log(`${path}: p50 ${p50} ms, max ${max} ms; loop at most ${(delay.max / 1e6).toFixed(1)} ms`)
-  console.log('  ', JSON.stringify({ totals, queue, lane }))
+  console.log('  ', data === undefined ? JSON.stringify({ totals, queue, lane }) : `${data.length} rows`)
 }
 await service.stop()
 await server?.[Symbol.asyncDispose]()
