@@ -61,6 +61,10 @@ export const EX_USAGE = 64
 export const EX_DATAERR = 65
 /** sysexits.h: what was given to read is not there. */
 export const EX_NOINPUT = 66
+/** sysexits.h: it is not done yet; it may be later. */
+export const EX_TEMPFAIL = 75
+/** sysexits.h: the key does not allow it. */
+export const EX_NOPERM = 77
 /** sysexits.h: the configuration is wrong. */
 export const EX_CONFIG = 78
 /** sysexits.h: something the service needs is not available (the port, the database lock). */

@@ -18,6 +18,19 @@ export function rawMember(json: string, name: string): string | null {
   return found
 }
 
+/** The texts of the elements of a JSON array, byte for byte as they were sent. @param json Valid JSON, an array */
+export function rawElements(json: string): string[] {
+  const elements: string[] = []
+  let at = json.indexOf('[') + 1
+  for (;;) {
+    const end = memberEnd(json, at)
+    const text = json.slice(at, end).trim()
+    if (text !== '') elements.push(text)
+    if (json[end] !== ',') return elements
+    at = end + 1
+  }
+}
+
 /** Behind the closing quote of the string that begins at `start`. */
 function stringEnd(json: string, start: number): number {
   let at = start + 1
@@ -25,7 +38,7 @@ function stringEnd(json: string, start: number): number {
   return at + 1
 }
 
-/** The comma or brace that ends the value which begins at `start`. */
+/** The comma, brace or bracket that ends the value which begins at `start`. */
 function memberEnd(json: string, start: number): number {
   let depth = 0
   for (let at = start; at < json.length; at++) {

@@ -19,12 +19,15 @@ export interface RequestSettings {
   timeoutMs: number
 }
 
+/** What of a delivery is in its request. */
+type PreparedDelivery = Pick<ClaimedDelivery, 'url' | 'eventId' | 'body' | 'attempts' | 'replays' | 'traceparent'>
+
 /**
  * The request of one attempt: the event's bytes as they were fixed, signed for now.
  * @param wallClockMs Receivers compare it with their own clocks, so it is the host's and not the injected one
  */
 export function prepareRequest(
-  delivery: ClaimedDelivery,
+  delivery: PreparedDelivery,
   { url, keys, headers, maxAttempts, timeoutMs }: RequestSettings,
   wallClockMs: number,
   newHex: (digits: number) => string,
