@@ -95,7 +95,7 @@ const filesPlace = z
     (text, context) => parseFilesPlace(text) ?? fail(context, 'must be of the form file:./path or s3://bucket/prefix'),
   )
 
-const publicUrl = z.string().transform((text, context) => {
+export const publicUrl = z.string().transform((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
     return fail(context, 'is not an http or https URL without user name, query and fragment')
@@ -131,7 +131,8 @@ const encryptionKeys = z.string().transform((text, context) => {
   return keys as ReadonlyMap<string, Buffer>
 })
 
-const Environment = z.object({
+/** Each variable by itself. */
+export const Environment = z.object({
   POSTHORN_HOST: z.string().default('127.0.0.1'),
   POSTHORN_PORT: count(0, 65_535).prefault('8080'),
   POSTHORN_PUBLIC_URL: publicUrl.optional(),
@@ -170,11 +171,10 @@ const Environment = z.object({
  * @throws StartError that names every mistake at once
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Config; secrets: Secrets } {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
-  const parsed = Environment.safeParse(given)
+  const parsed = Environment.safeParse(environment(env))
   const mistakes = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(describe)
   if (!parsed.success || mistakes.length > 0) {
-    throw new StartError(['The configuration has mistakes; nothing was started:', ...mistakes].join('\n  '), EX_CONFIG)
+    throw mistaken(mistakes)
   }
   const e = parsed.data
   return {
@@ -212,7 +212,17 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): { config: Conf
   }
 }
 
-function crossChecks(e: z.infer<typeof Environment>): string[] {
+/** The variables of this process; those that are empty are not set. Nothing else in it reads them. */
+export function environment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+}
+
+export function mistaken(mistakes: readonly string[]): StartError {
+  return new StartError(['The configuration has mistakes; nothing was started:', ...mistakes].join('\n  '), EX_CONFIG)
+}
+
+/** What does not fit together. */
+export function crossChecks(e: z.infer<typeof Environment>): string[] {
   const mistakes: string[] = []
   if (e.POSTHORN_GRACE <= e.POSTHORN_ATTEMPT_TIMEOUT) {
     mistakes.push('POSTHORN_GRACE must be longer than POSTHORN_ATTEMPT_TIMEOUT, so that attempts can end')
@@ -227,11 +237,12 @@ function crossChecks(e: z.infer<typeof Environment>): string[] {
 }
 
 /** Values of secrets are never repeated in a message. */
-function describe(issue: z.core.$ZodIssue): string {
+export function describe(issue: z.core.$ZodIssue): string {
   return `${String(issue.path[0])} ${issue.message}`
 }
 
-function parseDuration(text: string): number | null {
+/** In ms; null when it is none. */
+export function parseDuration(text: string): number | null {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? []
   const ms = Math.round(Number(amount) * (UNITS_MS[unit ?? ''] ?? Number.NaN))
   return Number.isSafeInteger(ms) ? ms : null

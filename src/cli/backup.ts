@@ -12,9 +12,10 @@ import { counted, megabytes, say, secondsSince, some, warn } from './say.ts'
 /**
  * Copies the embedded database and its files into one file that does not exist yet, also while the service runs.
  * The database is copied in one read transaction, and the files are those it names: both are of the same moment.
+ * Returns what there is to say of it.
  * @throws StartError when that cannot be done; no file is there then
  */
-export async function backup(file: string): Promise<void> {
+export async function backup(file: string): Promise<object> {
   const startedAt = performance.now()
   const { config, secrets } = readConfig()
   const path = embeddedPath(config, 'Use pg_dump: docs/scaling.md')
@@ -35,6 +36,7 @@ export async function backup(file: string): Promise<void> {
   if (files.missing.length > 0)
     warn(`${counted(files.missing.length, 'file')} without bytes on the disk: ${some(files.missing)}.`)
   warnOfDamaged(files)
+  return { file, bytes: size, rows, files: files.files, missing: files.missing, damaged: files.damaged }
 }
 
 interface Filled {

@@ -18,7 +18,7 @@ const POOL = 2
  * what was copied before is left alone. Resolves only when all tables have as many rows there as here.
  * @throws StartError
  */
-export async function migrateTo(url: string): Promise<void> {
+export async function migrateTo(url: string): Promise<object> {
   const startedAt = performance.now()
   if (!/^postgres(ql)?:\/\/./.test(url) || !URL.canParse(url)) {
     throw new StartError('The target must be of the form postgres://user:password@host:port/database.', EX_USAGE)
@@ -34,6 +34,7 @@ export async function migrateTo(url: string): Promise<void> {
   const rows = await alone(target, (client) => copy(source, client))
   say(`${counted(rows, 'row')} in ${secondsSince(startedAt)}.`)
   sayWhatNext(config, secrets, path)
+  return { database: path, rows }
 }
 
 async function copy(source: Connection, target: pg.Client): Promise<number> {

@@ -21,9 +21,10 @@ import { counted, megabytes, say, secondsSince, some, warn } from './say.ts'
 /**
  * Puts a backup where the configuration says database and files are, if no database is there yet.
  * The database comes last, so that a service never sees one whose files are missing.
+ * Returns what there is to say of it.
  * @throws StartError when that cannot be done; no database is there then
  */
-export async function restore(file: string): Promise<void> {
+export async function restore(file: string): Promise<object> {
   const startedAt = performance.now()
   const { config, secrets } = readConfig()
   const path = embeddedPath(config, 'Use pg_restore: docs/scaling.md')
@@ -48,6 +49,7 @@ export async function restore(file: string): Promise<void> {
   const areMissing = files.missing.length > 0 && (files.files > 0 || config.files.kind === 'disk')
   if (areMissing) warn(`${counted(files.missing.length, 'file')} without bytes in the backup: ${some(files.missing)}.`)
   warnOfDamaged(files)
+  return { database: path, rows, files: files.files, missing: files.missing, damaged: files.damaged }
 }
 
 /** @throws StartError when it is not there, no backup, damaged, or of a newer version */

@@ -15,7 +15,7 @@ import { counted, say, secondsSince } from './say.ts'
  * the same by itself; this one says when it is done, and the other keys may go. It may be repeated.
  * @throws StartError
  */
-export async function rotateKeys(): Promise<void> {
+export async function rotateKeys(): Promise<object> {
   const startedAt = performance.now()
   const { config, secrets } = readConfig()
   const { database } = config
@@ -35,6 +35,7 @@ export async function rotateKeys(): Promise<void> {
   )
   say('when all services have it as their first, the others may be taken out of POSTHORN_ENCRYPTION_KEYS.')
   if (keys.size === 1) say(`To change it, put a new one in front: new:${randomBytes(32).toString('base64')},${first}:…`)
+  return { rows, key: first }
 }
 
 async function openStore(database: ReturnType<typeof readConfig>['config']['database']): Promise<Store> {

@@ -1,0 +1,100 @@
+import { systemClock } from '../client/clock.ts'
+import { type Client, createClient, PosthornError } from '../client/index.ts'
+import { type Send, transport } from '../client/transport.ts'
+import { EX_CONFIG, StartError } from '../errors.ts'
+import { usage } from './command.ts'
+import { readConnection } from './settings.ts'
+
+/** An answer of the service: as it was written, for `--json`, and read. */
+export interface Answer<T> {
+  text: string
+  body: T
+}
+
+export type Query = Record<string, string | undefined>
+
+/** The API of a running service, as one role. @throws PosthornError when it refuses or is not there */
+export interface Api {
+  get<T>(path: string, query?: Query, headers?: Record<string, string>, signal?: AbortSignal): Promise<Answer<T>>
+  /** @param body JSON text */
+  post<T>(path: string, body?: string, headers?: Record<string, string>): Promise<Answer<T>>
+  send: Send
+}
+
+interface ServiceValues {
+  url: string | undefined
+}
+
+/** Longer than requests are held. */
+const REQUEST_TIMEOUT_MS = 60_000
+
+/** As the tenant of POSTHORN_API_KEY. @throws StartError without it */
+export function clientApi(values: ServiceValues): Api {
+  const { apiKey } = readConnection()
+  if (apiKey === null) throw noKey('POSTHORN_API_KEY', 'a client key of the tenant')
+  return apiWith(urlOf(values), apiKey)
+}
+
+/** As the admin of POSTHORN_ADMIN_KEY. @throws StartError without it */
+export function adminApi(values: ServiceValues): Api {
+  const { adminKey } = readConnection()
+  if (adminKey === null) throw noKey('POSTHORN_ADMIN_KEY', 'an admin key')
+  return apiWith(urlOf(values), adminKey)
+}
+
+/** For what takes long: it goes on when the service restarts meanwhile. */
+export function patientClient(values: ServiceValues): Client {
+  return createClient({ url: urlOf(values), apiKey: readConnection().apiKey ?? '' })
+}
+
+/** @throws StartError when nobody knows */
+export function urlOf({ url }: ServiceValues): string {
+  if (url !== undefined) {
+    if (!/^https?:\/\/./i.test(url) || !URL.canParse(url)) throw usage(`--url ${url} is no http or https URL.`)
+    return url.replace(/\/+$/, '')
+  }
+  const known = readConnection().url
+  if (known !== null) return known
+  throw new StartError('POSTHORN_PORT is 0, so nobody knows where the service is: say --url.', EX_CONFIG)
+}
+
+function noKey(variable: string, what: string): StartError {
+  return new StartError(`There is no ${variable}: set it to ${what}.`, EX_CONFIG)
+}
+
+/** One try: whoever sits at a terminal is told at once what is wrong. */
+function apiWith(url: string, apiKey: string): Api {
+  const fetch = (input: string, init: RequestInit) => globalThis.fetch(input, init)
+  const send = transport({
+    url,
+    apiKey,
+    fetch,
+    clock: systemClock,
+    maxAttempts: 1,
+    requestTimeoutMs: REQUEST_TIMEOUT_MS,
+  })
+  return {
+    send,
+    get: <T>(path: string, query: Query = {}, headers: Record<string, string> = {}, signal?: AbortSignal) =>
+      send({ path: path + searchOf(query), headers, signal }, answerOf<T>),
+    post: <T>(path: string, body?: string, headers: Record<string, string> = {}) => {
+      const type = body === undefined ? {} : { 'content-type': 'application/json' }
+      const call = { method: 'POST', path, headers: { ...type, ...headers }, repeatable: false } as const
+      return send(body === undefined ? call : { ...call, body }, answerOf<T>)
+    },
+  }
+}
+
+async function answerOf<T>(response: Response): Promise<Answer<T>> {
+  const text = await response.text()
+  try {
+    return { text, body: JSON.parse(text) as T }
+  } catch (cause) {
+    throw new PosthornError('bad_answer', 'The answer is not JSON.', { status: response.status, cause })
+  }
+}
+
+function searchOf(query: Query): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+}
