@@ -43,6 +43,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     usage: ['dead-letters replay', 'sends one again, or many; --dry-run counts them'],
     load: async () => (await import('./dead-letters-replay.ts')).replayDeadLetters,
   },
+  listen: {
+    usage: ['listen --forward URL', 'brings the events of a tenant to a local port'],
+    load: async () => (await import('./listen.ts')).listen,
+  },
+  verify: {
+    usage: ['verify', 'says whether a signature is right, and if not why'],
+    load: async () => (await import('./verify.ts')).verify,
+  },
   backup: {
     usage: ['backup FILE', 'copies the embedded database and files into FILE, also while the service runs'],
     load: async () => (await import('./operator-commands.ts')).backupCommand,
