@@ -9,6 +9,14 @@ interface Entry {
 
 /** By name, of one word or two. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
+  migrate: {
+    usage: ['migrate', 'brings the schema of the database up to date'],
+    load: async () => (await import('./migrate.ts')).migrate,
+  },
+  doctor: {
+    usage: ['doctor', 'checks configuration, database, clock and egress, and says what to do'],
+    load: async () => (await import('./doctor/doctor.ts')).doctor,
+  },
   'keys ls': { usage: ['keys ls', 'lists API keys'], load: async () => (await import('./keys.ts')).listKeys },
   'keys create': { usage: ['keys create', 'makes one'], load: async () => (await import('./keys.ts')).createKey },
   'keys revoke': { usage: ['keys revoke ID', 'ends one'], load: async () => (await import('./keys.ts')).revokeKey },
