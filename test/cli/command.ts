@@ -1,22 +1,28 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Exit } from '../support/process.ts'
+import { COMPILED, type Exit } from '../support/process.ts'
 import type { Environment } from '../support/service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-export function startCommand(args: readonly string[], env: Environment): ChildProcess {
-  return spawn(process.execPath, ['src/cli/posthorn.ts', ...args], {
+export function startCommand(args: readonly string[], env: Environment, input?: string): ChildProcess {
+  const child = spawn(process.execPath, ['src/cli/posthorn.ts', ...args], {
     cwd: ROOT,
-    env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: COMPILED, ...env },
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
+  child.stdin?.end(input)
+  return child
 }
 
-/** Runs `posthorn` with these arguments until it ends. */
-export async function runCommand(args: readonly string[], env: Environment = {}): Promise<Exit> {
-  const child = startCommand(args, env)
+/** Runs `posthorn` with these arguments until it ends. @param input What it finds on standard input */
+export async function runCommand(args: readonly string[], env: Environment = {}, input?: string): Promise<Exit> {
+  return endOf(startCommand(args, env, input))
+}
+
+/** What a command says from now on, and how it ends. */
+export async function endOf(child: ChildProcess): Promise<Exit> {
   const out: Exit = { code: null, stdout: '', stderr: '' }
   child.stdout?.on('data', (chunk: Buffer) => {
     out.stdout += chunk.toString()
