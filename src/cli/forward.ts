@@ -1,6 +1,6 @@
 import { request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { timeLimit } from '../client/clock.ts'
+import { type TimeLimit, timeLimit } from '../client/clock.ts'
 import type { EgressRequest } from '../egress/client.ts'
 
 /** What came of one try to hand an event to the receiver. */
@@ -20,22 +20,22 @@ export async function forward(request: EgressRequest, signal: AbortSignal): Prom
   const startedAt = performance.now()
   const { timeoutMs } = request
   const limit = timeLimit(timeoutMs, signal, () => new Error(`no answer within ${timeoutMs / 1000} s`))
-  const result = await answerTo(request, limit.signal)
+  const result = await answerTo(request, limit)
   return { ...result, ms: Math.round(performance.now() - startedAt) }
 }
 
-function answerTo({ url, method, headers, body }: EgressRequest, signal: AbortSignal) {
+/** The time limit holds for the rest of the answer, too. */
+function answerTo({ url, method, headers, body }: EgressRequest, { signal, end }: TimeLimit) {
   const { promise, resolve } = Promise.withResolvers<Omit<Forwarded, 'ms'>>()
   const send = url.startsWith('https:') ? requestHttps : requestHttp
   const length = { 'content-length': Buffer.byteLength(body ?? '') }
   // A connection of its own for each: one that the receiver has closed meanwhile is no failure of the event.
-  // The time limit holds for the rest of the answer, too.
   const sent = send(url, { method, headers: { ...headers, ...length }, signal, agent: false }, (response) => {
     resolve({ status: response.statusCode ?? null, error: null })
     // What it says is of no interest, and it may say it to the end: some servers report a caller that hangs up.
     response.on('error', () => {}).resume()
   })
-  sent.on('error', (error: NodeJS.ErrnoException) => {
+  sent.on('close', end).on('error', (error) => {
     resolve({ status: null, error: describe(signal.aborted ? (signal.reason as Error) : error) })
   })
   sent.end(body)
