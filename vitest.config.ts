@@ -15,7 +15,7 @@ const postgres = [
   'test/store/postgres*.test.ts',
   'test/model/postgres*.test.ts',
   'test/engine/graphile.test.ts',
-  'test/cli/migrate-to.test.ts',
+  'test/cli/{migrate-to,postgres}.test.ts',
 ]
 /** Run for each engine: what a client sees is the same. */
 const service = ['test/{http,e2e,abuse}/**/*.test.ts', 'test/client/{service,packed}.test.ts']

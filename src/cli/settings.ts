@@ -49,11 +49,12 @@ export interface Examined {
 export function examineConfig(): Examined {
   const env = environment()
   const parsed = Environment.safeParse(env)
-  const wrong = new Set(parsed.success ? [] : parsed.error.issues.map(({ path }) => String(path[0])))
+  const mistakes = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(describe)
+  // Each begins with the name of the variable.
+  const wrong = new Set(mistakes.map((mistake) => mistake.split(' ')[0]))
   const rest = Object.fromEntries(Object.entries(env).filter(([name]) => !wrong.has(name)))
   const known = new Set([...Object.keys(Environment.shape), ...Object.keys(OfConnection.shape)])
   const unknown = Object.keys(env).filter((name) => name.startsWith('POSTHORN_') && !known.has(name))
-  const mistakes = parsed.success ? crossChecks(parsed.data) : parsed.error.issues.map(describe)
   return { read: readOrNull(rest), mistakes, unknown: unknown.filter((name) => !TEST.test(name)) }
 }
 

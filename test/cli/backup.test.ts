@@ -192,6 +192,18 @@ describe('with a service that has done little', () => {
     })
   })
 
+  test('with --json both say what was copied in one document', async () => {
+    const made = await runCommand(['backup', file, '--json'], inFolder(home))
+    expect(JSON.parse(made.stdout)).toMatchObject({ file, rows: expect.any(Number), damaged: expect.any(Array) })
+    expect(made.stderr).toContain('keep')
+    const restored = await runCommand(['restore', file, '--json'], inFolder(folder))
+    const { rows, files } = JSON.parse(made.stdout) as Record<string, unknown>
+    expect(JSON.parse(restored.stdout)).toMatchObject({ database: join(folder, 'posthorn.db'), rows, files })
+    const again = await runCommand(['backup', file, '--json'], inFolder(home))
+    expect({ code: again.code, stdout: again.stdout }).toEqual({ code: 73, stdout: '' })
+    expect(JSON.parse(again.stderr)).toMatchObject({ detail: expect.stringContaining('exists already'), exit_code: 73 })
+  })
+
   describe('a restore', () => {
     beforeEach(async () => {
       expect(await back()).toMatchObject({ code: 0 })

@@ -19,6 +19,7 @@ test.each([
   ['too much', ['backup', 'a', 'b']],
   ['an unknown option', ['backup', '--fast', 'a']],
   ['a start with something behind it', ['start', 'a']],
+  ['a noun without a verb', ['deliveries']],
   ['a name that objects have anyway', ['toString', 'a']],
 ])('%s is answered with the usage', async (_, args) => {
   const { code, stdout, stderr } = await runCommand(args)
@@ -36,7 +37,7 @@ test('a wrong configuration is told as at a start', async () => {
   expect(exit).toMatchObject({ code: 78, stderr: expect.stringContaining('POSTHORN_PORT') })
 })
 
-test.each([[[]], [['start']]])('posthorn %j is the service', async (args) => {
+test.each([[[]], [['start']], [['serve']]])('posthorn %j is the service', async (args) => {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-cli-'))
   const child = startCommand(args, inFolder(folder))
   for await (const line of createInterface({ input: child.stdout as Readable })) {

@@ -79,6 +79,8 @@ test('the key file of an embedded database is one of the keys that can be replac
   expect(keyIds()).toEqual(['v1:b:'])
   const again = await runCommand(['rotate-keys'], environment(fresh))
   expect(again.stdout).toMatch(/^0 rows sealed anew/)
+  const asJson = await runCommand(['rotate-keys', '--json'], environment(fresh))
+  expect(JSON.parse(asJson.stdout)).toEqual({ rows: 0, key: 'b' })
 })
 
 test('without a key that something was sealed with nothing starts, and nothing is sealed', async () => {

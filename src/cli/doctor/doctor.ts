@@ -9,7 +9,7 @@ import { clockFindings } from './clock.ts'
 import { configFindings, nodeFinding } from './configuration.ts'
 import { databaseFindings } from './database.ts'
 import { egressFindings } from './egress.ts'
-import type { Finding } from './finding.ts'
+import { type Finding, warning } from './finding.ts'
 import { placeFindings } from './places.ts'
 import { portFinding, probe } from './port.ts'
 
@@ -26,13 +26,20 @@ ${SERVICE_HELP}  --json                 JSON on standard output
   async run({ values, json }) {
     const examined = examineConfig()
     const findings = [nodeFinding(), ...configFindings(examined)]
-    if (examined.read !== null) findings.push(...(await restOf(examined.read, values.url)))
+    if (examined.read === null) findings.push(UNREAD)
+    else findings.push(...(await restOf(examined.read, values.url)))
     const problems = findings.filter(({ status }) => status === 'problem').length
     if (json) sayJson(JSON.stringify({ ok: problems === 0, checks: findings }))
     else sayFindings(findings)
     return problems === 0 ? 0 : PROBLEMS_FOUND
   },
 })
+
+const UNREAD = warning(
+  'configuration',
+  'Data folder, database, clock, egress and port were not looked at.',
+  'Correct the above, and run it again.',
+)
 
 /** Side by side: each waits for something else. */
 async function restOf({ config, secrets }: ReturnType<typeof readConfig>, url: string | undefined): Promise<Finding[]> {
