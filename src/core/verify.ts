@@ -108,7 +108,7 @@ function signatureChecks(
       : signedWithOther(changed.by, given, known)
     return [...secret, changed.check, signature]
   }
-  return [...secret, unknownBody(body, event), noMatch(delivered, given, fits.exhausted())]
+  return [...secret, unknownBody(body, event), noMatch(delivered, given, known, fits.exhausted())]
 }
 
 /** The key that was given, with what is known of it. It may sign no more: then an old request is still right for it. */
@@ -164,7 +164,12 @@ function signedWithOther(by: KnownKey, given: GivenSecret | null, known: readonl
   return check('signature', 'secret_of_another_endpoint', `${this_}; it was signed by ${nameOf(by)}.`)
 }
 
-function noMatch({ id, timestamp, signatures }: Delivered, given: GivenSecret | null, exhausted: boolean): Check {
+function noMatch(
+  { id, timestamp, signatures }: Delivered,
+  given: GivenSecret | null,
+  known: readonly KnownKey[],
+  exhausted: boolean,
+): Check {
   if (id === null || timestamp === null || signatures.length === 0) {
     return check('signature', 'not_checked', 'It cannot be checked without the headers.')
   }
@@ -173,7 +178,8 @@ function noMatch({ id, timestamp, signatures }: Delivered, given: GivenSecret | 
   if (given !== null && !signatures.some((part) => isOfKind(part, given.key as Buffer | KeyObject))) {
     return check('signature', 'wrong_version', 'The header has no signature that this kind of key makes.')
   }
-  const by = given === null ? 'any secret of yours' : 'this secret or any of yours'
+  const alone = known.length === 0 ? 'this secret' : 'this secret or any of yours'
+  const by = given === null ? 'any secret of yours' : alone
   const more = exhausted ? ' Not all could be tried: give the secret that was meant.' : ''
   return check('signature', 'signature_mismatch', `It fits the body by no means tried with ${by}.${more}`)
 }

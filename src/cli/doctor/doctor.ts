@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { readConfig } from '../../config.ts'
-import { defineCommand, SERVICE, SERVICE_HELP } from '../command.ts'
+import { defineCommand } from '../command.ts'
 import { PROBLEMS_FOUND } from '../exit-codes.ts'
 import { plain } from '../plain.ts'
 import { counted, say, sayJson } from '../say.ts'
@@ -19,15 +19,15 @@ export const doctor = defineCommand({
 Checks configuration, data folder, database, encryption keys, clock, egress and port, and says what to do. The service
 may run or not; nothing is changed. Exit code 0 without problems (warnings are none), else 5.
 
-${SERVICE_HELP}  --json                 JSON on standard output
+  --json                 JSON on standard output
 `,
-  options: SERVICE,
+  options: {},
   operands: [0, 0],
-  async run({ values, json }) {
+  async run({ json }) {
     const examined = examineConfig()
     const findings = [nodeFinding(), ...configFindings(examined)]
     if (examined.read === null) findings.push(UNREAD)
-    else findings.push(...(await restOf(examined.read, values.url)))
+    else findings.push(...(await restOf(examined.read)))
     const problems = findings.filter(({ status }) => status === 'problem').length
     if (json) sayJson(JSON.stringify({ ok: problems === 0, checks: findings }))
     else sayFindings(findings)
@@ -42,8 +42,8 @@ const UNREAD = warning(
 )
 
 /** Side by side: each waits for something else. */
-async function restOf({ config, secrets }: ReturnType<typeof readConfig>, url: string | undefined): Promise<Finding[]> {
-  const answer = await probe(config, url)
+async function restOf({ config, secrets }: ReturnType<typeof readConfig>): Promise<Finding[]> {
+  const answer = await probe(config)
   const found = await Promise.all([
     placeFindings(config),
     databaseFindings(config, secrets),

@@ -19,12 +19,12 @@ const TIMEOUT_MS = 4000
 /** What is bound is reached here. */
 const LOCAL: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }
 
-/** Asks `/readyz` of the service at `url`, else of the one on the configured port. */
-export async function probe({ host, port }: Config, url: string | undefined): Promise<Probe> {
-  const base = url?.replace(/\/+$/, '') ?? `http://${LOCAL[host] ?? (host.includes(':') ? `[${host}]` : host)}:${port}`
+/** Asks `/readyz` of whatever is on the configured port. */
+export async function probe({ host, port }: Config): Promise<Probe> {
+  const base = `http://${LOCAL[host] ?? (host.includes(':') ? `[${host}]` : host)}:${port}`
   const askedAt = Date.now()
   const none = { status: null, checks: null, date: null, askedAt }
-  if (url === undefined && port === 0) return none
+  if (port === 0) return none
   try {
     const response = await fetch(`${base}/readyz`, { redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) })
     const date = Date.parse(response.headers.get('date') ?? '')
