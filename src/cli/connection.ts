@@ -28,18 +28,23 @@ interface ServiceValues {
 /** Longer than requests are held. */
 const REQUEST_TIMEOUT_MS = 60_000
 
-/** As the tenant of POSTHORN_API_KEY. @throws StartError without it */
-export function clientApi(values: ServiceValues): Api {
+/** One try: whoever sits at a terminal is told at once what is wrong. */
+const AT_ONCE = 1
+/** Over a minute: longer than a restart of the service. */
+export const PATIENT = 8
+
+/** As the tenant of POSTHORN_API_KEY. @param attempts At reading; nothing is sent twice. @throws StartError without it */
+export function clientApi(values: ServiceValues, attempts = AT_ONCE): Api {
   const { apiKey } = readConnection()
   if (apiKey === null) throw noKey('POSTHORN_API_KEY', 'a client key of the tenant')
-  return apiWith(urlOf(values), apiKey)
+  return apiWith(urlOf(values), apiKey, attempts)
 }
 
 /** As the admin of POSTHORN_ADMIN_KEY. @throws StartError without it */
-export function adminApi(values: ServiceValues): Api {
+export function adminApi(values: ServiceValues, attempts = AT_ONCE): Api {
   const { adminKey } = readConnection()
   if (adminKey === null) throw noKey('POSTHORN_ADMIN_KEY', 'an admin key')
-  return apiWith(urlOf(values), adminKey)
+  return apiWith(urlOf(values), adminKey, attempts)
 }
 
 /** For what takes long: it goes on when the service restarts meanwhile. */
@@ -62,15 +67,14 @@ function noKey(variable: string, what: string): StartError {
   return new StartError(`There is no ${variable}: set it to ${what}.`, EX_CONFIG)
 }
 
-/** One try: whoever sits at a terminal is told at once what is wrong. */
-function apiWith(url: string, apiKey: string): Api {
+function apiWith(url: string, apiKey: string, attempts: number): Api {
   const fetch = (input: string, init: RequestInit) => globalThis.fetch(input, init)
   const send = transport({
     url,
     apiKey,
     fetch,
     clock: systemClock,
-    maxAttempts: 1,
+    maxAttempts: attempts,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   })
   return {

@@ -1,7 +1,7 @@
 import { systemClock } from '../client/clock.ts'
 import { EX_TEMPFAIL } from '../errors.ts'
 import { ADMIN_HELP, defineCommand, SERVICE, usage } from './command.ts'
-import { type Api, adminApi } from './connection.ts'
+import { type Api, adminApi, PATIENT } from './connection.ts'
 import { type DeadLetterView, FILTERS, FILTERS_HELP, filterOf, LETTER_HEADING, letterRow } from './dead-letters.ts'
 import { INTERRUPTED, NOT_ALL_REPLAYED } from './exit-codes.ts'
 import { onInterrupt } from './interrupt.ts'
@@ -63,7 +63,7 @@ ${ADMIN_HELP}`,
     const key = values['idempotency-key'] ?? crypto.randomUUID()
     const headers = { 'idempotency-key': key }
     const { text, body } = await api.post<ReplayView>('/v1/admin/replays', JSON.stringify(order), headers)
-    if (values.wait === true) return follow(api, body.id, json)
+    if (values.wait === true) return follow(adminApi(values, PATIENT), body.id, json)
     if (json) sayJson(text)
     else say(`${body.id} replays ${counted(body.total, 'dead letter')}.`)
     return 0

@@ -20,7 +20,7 @@ export interface FeedOptions {
   after: string | undefined
   types: string | undefined
   signal: AbortSignal
-  /** The service cannot be reached, for so many ms at first. Called once, until it is back. */
+  /** The service cannot be reached. Called once, until it is back. */
   onAway(error: PosthornError): void
   onBack(): void
 }

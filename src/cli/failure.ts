@@ -48,7 +48,8 @@ function exitCodeOf({ status }: PosthornError): number {
   return refused ? EX_DATAERR : EX_UNAVAILABLE
 }
 
-function hint({ status, code }: PosthornError): string {
+function hint({ status, code, retryAfterMs }: PosthornError): string {
+  if (retryAfterMs !== null) return `\n  Try again in ${Math.ceil(retryAfterMs / 1000)} s.`
   if (status === 401 || status === 403)
     return '\n  Client commands use POSTHORN_API_KEY, admin commands POSTHORN_ADMIN_KEY.'
   if (code === 'unreachable')

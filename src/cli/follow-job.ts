@@ -25,7 +25,8 @@ export async function followJob(id: string, { client, api, json, timeoutMs }: Fo
     await untilEnd(client.events(id, { signal: limit.signal }))
   } catch (error) {
     if (!limit.signal.aborted) throw error
-    note(`It is not finished and goes on: posthorn jobs wait ${id}`)
+    if (json && !interrupt.signal.aborted) sayJson((await api.get(`/v1/jobs/${id}`)).text)
+    else note(`It is not finished and goes on: posthorn jobs wait ${id}`)
     return interrupt.signal.aborted ? INTERRUPTED : EX_TEMPFAIL
   } finally {
     limit.end()

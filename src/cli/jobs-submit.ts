@@ -1,6 +1,6 @@
 import type { AcceptedJob } from '../client/index.ts'
 import { CLIENT_HELP, defineCommand, SERVICE, usage } from './command.ts'
-import { clientApi, patientClient } from './connection.ts'
+import { clientApi, PATIENT, patientClient } from './connection.ts'
 import { followJob } from './follow-job.ts'
 import { durationOf, jsonOperand, numberOf, timeOf } from './operands.ts'
 import { note, say, sayJson } from './say.ts'
@@ -58,8 +58,8 @@ ${CLIENT_HELP}`,
       'idempotency-key': values['idempotency-key'] ?? crypto.randomUUID(),
     })
     if (values.wait === true) {
-      note(`${job.id} is accepted.`)
-      return followJob(job.id, { client: patientClient(values), api, json, timeoutMs })
+      if (!json) note(`${job.id} is accepted.`)
+      return followJob(job.id, { client: patientClient(values), api: clientApi(values, PATIENT), json, timeoutMs })
     }
     if (json) sayJson(text)
     else say(job.id)

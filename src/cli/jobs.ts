@@ -1,7 +1,7 @@
 import type { Job } from '../client/index.ts'
 import { rawMember } from '../core/raw-json.ts'
 import { CLIENT_HELP, defineCommand, SERVICE } from './command.ts'
-import { clientApi, patientClient } from './connection.ts'
+import { clientApi, PATIENT, patientClient } from './connection.ts'
 import { followJob } from './follow-job.ts'
 import { durationOf, idOf, timeOf } from './operands.ts'
 import { say, sayJson } from './say.ts'
@@ -17,9 +17,11 @@ ${CLIENT_HELP}`,
   options: { ...SERVICE, timeout: { type: 'string' } },
   operands: [1, 1],
   run: async ({ values, operands, json }) => {
-    const api = clientApi(values)
+    const id = idOf(operands[0], 'job')
     const timeoutMs = durationOf('timeout', values.timeout)
-    return followJob(idOf(operands[0], 'job'), { client: patientClient(values), api, json, timeoutMs })
+    // A service that is not there at first is told at once; one that goes away later is waited for.
+    await clientApi(values).get(`/v1/jobs/${id}`)
+    return followJob(id, { client: patientClient(values), api: clientApi(values, PATIENT), json, timeoutMs })
   },
 })
 

@@ -86,7 +86,7 @@ test('dead-letters replay --dry-run says how many, and sends nothing', async () 
   expect(receiver.hits).toHaveLength(before)
 })
 
-test.each([
+test.concurrent.each([
   ['nothing that says which', []],
   ['all beside a filter', ['--all', '--reason', 'gone']],
   ['a dry run of one', ['dead_01a201b0ff277000b902cdb86e86fa70', '--dry-run']],

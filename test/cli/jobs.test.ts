@@ -101,17 +101,35 @@ describe('jobs submit', () => {
     const late = await posthornWith('jobs', 'submit', 'echo', '{"delay_ms":60000}', '--wait', '--timeout', '200ms')
     const id = /job_\w+/.exec(late.stderr)?.[0] ?? ''
     expect(late).toMatchObject({ code: 75, stdout: '', stderr: expect.stringContaining(`posthorn jobs wait ${id}`) })
+    const asJson = await posthornWith('jobs', 'wait', id, '--timeout', '1ms', '--json')
+    expect(asJson).toMatchObject({ code: 75, stderr: '' })
+    expect(JSON.parse(asJson.stdout)).toMatchObject({ id, status: 'processing' })
     expect(await posthorn.job(id)).toMatchObject({ status: 'processing' })
     await posthorn.api(`/v1/jobs/${id}/cancel`, { method: 'POST' })
-    const fake = await saying((_hit, response) =>
-      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n'),
-    )
+    const fake = await saying(({ path }, response) => {
+      if (!path.endsWith('/events')) response.end('{}')
+      else response.writeHead(200, { 'content-type': 'text/event-stream' }).write(':\n\n')
+    })
     const waiting = start(['jobs', 'wait', 'job_1', '--json'], reaching(fake.url))
-    await fake.waitFor(1)
+    await fake.waitFor(1, ({ path }) => path.endsWith('/events'))
     expect(await waiting.interrupt()).toMatchObject({ code: 130, stdout: '' })
-    expect(fake.hits).toHaveLength(1)
+    // Nothing is cancelled by it.
+    expect(fake.hits.map(({ path }) => path)).toEqual(['/v1/jobs/job_1', '/v1/jobs/job_1/events'])
     await fake[Symbol.asyncDispose]()
   })
+})
+
+test('--wait goes on when the service is restarted meanwhile', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-jobs-'))
+  let service = await startTestService({}, folder)
+  const { port } = service.service
+  const waiting = start(['jobs', 'submit', 'echo', '{"delay_ms":500,"a":1}', '--wait'], reaching(service.url))
+  await expect.poll(() => waiting.out.stderr).toContain('is accepted')
+  await service[Symbol.asyncDispose]()
+  service = await startTestService({ POSTHORN_PORT: String(port) }, folder)
+  expect(await waiting.end).toMatchObject({ code: 0, stdout: '{"delay_ms":500,"a":1}\n' })
+  await service[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
 })
 
 test('a result that is not JSON comes byte for byte, and numbers as the service wrote them', async () => {
@@ -142,7 +160,7 @@ test('jobs ls and show print for people, and for programs', async () => {
   expect(await posthornWith('jobs', 'ls', '--type', 'none')).toMatchObject({ code: 0, stdout: 'None.\n' })
 })
 
-test.each([
+test.concurrent.each([
   ['a wrong key', 77, ['jobs', 'ls'], { POSTHORN_API_KEY: 'x'.repeat(40) }],
   ['a key of the other role', 77, ['jobs', 'ls'], { POSTHORN_API_KEY: ADMIN_KEY }],
   ['no key', 78, ['jobs', 'ls'], { POSTHORN_API_KEY: undefined }],

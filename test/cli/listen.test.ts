@@ -162,7 +162,7 @@ test('a service that goes away is waited for, and nothing that comes meanwhile i
   await rm(folder, { recursive: true })
 })
 
-test.each([
+test.concurrent.each([
   ['no receiver', 64, ['listen'], {}],
   ['a receiver that is no URL', 64, ['listen', '--forward', 'ftp://x'], {}],
   ['a secret that is none', 64, ['listen', '--forward', '3000', '--secret', 'abc'], {}],
