@@ -1,17 +1,27 @@
-/** Aborted by the first SIGINT or SIGTERM; the second one ends the process as if nobody listened. */
+import { INTERRUPTED } from './exit-codes.ts'
+
+/** Aborted by the first SIGINT or SIGTERM; another one ends the process at once. */
 export interface Interrupt extends Disposable {
   signal: AbortSignal
 }
 
+/** One Ctrl-C arrives twice when npx passes on what the terminal has sent already. */
+const SAME_PRESS_MS = 1000
+
 export function onInterrupt(): Interrupt {
   const controller = new AbortController()
-  const abort = (): void => {
-    stop()
+  let since: number | null = null
+  const interrupted = (): void => {
+    if (since !== null && performance.now() - since > SAME_PRESS_MS) process.exit(INTERRUPTED)
+    since ??= performance.now()
     controller.abort(new Error('interrupted'))
   }
-  const stop = (): void => {
-    process.off('SIGINT', abort).off('SIGTERM', abort)
+  process.on('SIGINT', interrupted).on('SIGTERM', interrupted)
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      // The other half of a press may still come while the process ends.
+      if (since === null) process.off('SIGINT', interrupted).off('SIGTERM', interrupted)
+    },
   }
-  process.on('SIGINT', abort).on('SIGTERM', abort)
-  return { signal: controller.signal, [Symbol.dispose]: stop }
 }

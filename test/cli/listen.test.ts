@@ -133,6 +133,13 @@ test('one that answers with an error gets it again, and then the next one; with 
   expect(lines[0]).not.toHaveProperty('cursor')
 })
 
+test('a Ctrl-C that arrives twice, as npx hands it on, is one', async () => {
+  const listening = listen('--since', 'latest')
+  await expect.poll(() => listening.out.stderr).toContain('Ctrl-C ends')
+  listening.interrupt('SIGTERM')
+  expect(await listening.interrupt('SIGINT')).toMatchObject({ code: 0 })
+})
+
 test('without a secret one is made for the session, and shown', async () => {
   const env = { ...reaching(posthorn.url), POSTHORN_SIGNING_SECRET: undefined }
   const listening = start(['listen', '--forward', receiver.url], env)
