@@ -48,7 +48,8 @@ async function stepped(): Promise<string> {
   return posthorn.submit({ type: 'test.stepper', payload: { steps: [10, 60] } })
 }
 
-describe('Server-Sent Events', () => {
+// Most of it is waiting for the same steps.
+describe.concurrent('Server-Sent Events', () => {
   test('tell a job from start to end, in order, each with its id, and the client stops by itself', async () => {
     const seen = await follow(await stepped())
     expect(seen.map(({ type }) => type)).toEqual(['job.started', 'job.progress', 'job.progress', 'job.completed'])
@@ -96,7 +97,7 @@ describe('Server-Sent Events', () => {
   })
 })
 
-describe('the WebSocket', () => {
+describe.concurrent('the WebSocket', () => {
   const open = (id: string, query = '', headers: Record<string, string> = authorization) =>
     new WebSocket(`${posthorn.url.replace('http', 'ws')}/v1/jobs/${id}/ws${query}`, { headers })
 
