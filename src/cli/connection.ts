@@ -21,7 +21,7 @@ export interface Api {
   send: Send
 }
 
-interface ServiceValues {
+export interface ServiceValues {
   url: string | undefined
 }
 

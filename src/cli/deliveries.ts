@@ -1,9 +1,22 @@
 import { CLIENT_HELP, defineCommand, SERVICE, usage } from './command.ts'
-import { adminApi, clientApi } from './connection.ts'
+import { type Answer, adminApi, clientApi, type ServiceValues } from './connection.ts'
 import { type DeliveryView, sayTimeline } from './delivery-timeline.ts'
 import { idOf, timeOf } from './operands.ts'
 import { say, sayJson } from './say.ts'
 import { sayPage } from './table.ts'
+
+const ADMIN = { admin: { type: 'boolean' } } as const
+
+/** As the tenant, or as an admin the same of all tenants. */
+function read<T>(
+  values: ServiceValues & { admin?: boolean | undefined },
+  path: string,
+  query = {},
+): Promise<Answer<T>> {
+  return values.admin === true
+    ? adminApi(values).get<T>(`/v1/admin/${path}`, query)
+    : clientApi(values).get<T>(`/v1/${path}`, query)
+}
 
 export const listDeliveries = defineCommand({
   help: `Usage: posthorn deliveries ls [options]
@@ -19,9 +32,15 @@ Lists deliveries, the newest first.
   --before TIME
   --limit N              1 to 200, else 50
   --cursor CURSOR        of the page before
+  --event ID             of one event
+  --admin                of all tenants, with POSTHORN_ADMIN_KEY
+  --tenant ID            with --admin: of one tenant
 ${CLIENT_HELP}`,
   options: {
     ...SERVICE,
+    ...ADMIN,
+    event: { type: 'string' },
+    tenant: { type: 'string' },
     status: { type: 'string' },
     endpoint: { type: 'string' },
     job: { type: 'string' },
@@ -34,7 +53,10 @@ ${CLIENT_HELP}`,
   },
   operands: [0, 0],
   async run({ values, json }) {
+    if (values.tenant !== undefined && values.admin !== true) throw usage('--tenant needs --admin.')
     const query = {
+      tenant_id: values.tenant,
+      event_id: values.event,
       status: values.status,
       endpoint_id: values.endpoint,
       job_id: values.job,
@@ -46,7 +68,7 @@ ${CLIENT_HELP}`,
       cursor: values.cursor,
     }
     type Page = { data: DeliveryView[]; next_cursor: string | null }
-    const { text, body } = await clientApi(values).get<Page>('/v1/deliveries', query)
+    const { text, body } = await read<Page>(values, 'deliveries', query)
     if (json) sayJson(text)
     else
       sayPage(body, ['ID', 'EVENT', 'STATUS', 'ATTEMPTS', 'LAST', 'CREATED', 'URL'], (delivery) => [
@@ -67,11 +89,12 @@ export const showDelivery = defineCommand({
 
 Shows a delivery with all its attempts: when, how long, what was answered.
 
+  --admin                one of any tenant, with POSTHORN_ADMIN_KEY
 ${CLIENT_HELP}`,
-  options: SERVICE,
+  options: { ...SERVICE, ...ADMIN },
   operands: [1, 1],
   async run({ values, operands, json }) {
-    const { text, body } = await clientApi(values).get<DeliveryView>(`/v1/deliveries/${idOf(operands[0], 'dlv')}`)
+    const { text, body } = await read<DeliveryView>(values, `deliveries/${idOf(operands[0], 'dlv')}`)
     if (json) sayJson(text)
     else sayTimeline(body)
     return 0
@@ -86,7 +109,7 @@ Sends a delivery again that was delivered or is dead: the same event to the same
   --admin                that of any tenant, with POSTHORN_ADMIN_KEY
   --enable               with --admin: enable a disabled endpoint first
 ${CLIENT_HELP}`,
-  options: { ...SERVICE, admin: { type: 'boolean' }, enable: { type: 'boolean' } },
+  options: { ...SERVICE, ...ADMIN, enable: { type: 'boolean' } },
   operands: [1, 1],
   async run({ values, operands, json }) {
     const id = idOf(operands[0], 'dlv')

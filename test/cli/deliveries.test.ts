@@ -52,6 +52,14 @@ test('deliveries ls lists, by filters', async () => {
   const other = await json<List<DeliveryBody>>(['deliveries', 'ls', '--type', 'order.shipped'], env)
   expect(other).toMatchObject({ data: [], next_cursor: null })
   expect(await posthornWith('deliveries', 'ls', '--reason', 'tired')).toMatchObject({ code: 65 })
+  const [delivery] = await deliveries('dead')
+  const admins = ['deliveries', 'ls', '--admin', '--event', delivery?.event_id ?? '', '--tenant']
+  const all = await json<List<DeliveryBody & { tenant_id: string }>>(['deliveries', 'ls', '--admin'], env)
+  const [{ tenant_id: tenant } = { tenant_id: '' }] = all.data
+  expect((await json<List<DeliveryBody>>([...admins, tenant], env)).data).toMatchObject([{ id: delivery?.id }])
+  expect((await json<List<DeliveryBody>>([...admins, 'ten_none'], env)).data).toEqual([])
+  expect(await posthornWith('deliveries', 'ls', '--tenant', tenant)).toMatchObject({ code: 64 })
+  expect(await json(['deliveries', 'show', '--admin', delivery?.id ?? ''], env)).toMatchObject({ tenant_id: tenant })
 })
 
 test('deliveries show tells of every attempt, and nothing in it is obeyed by a terminal', async () => {
