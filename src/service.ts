@@ -218,6 +218,7 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     replays: store.replays,
     bulkReplays: bulkReplays({ ...base, replays: store.replays }),
     endpoints: store.endpoints,
+    fileStore: store.files,
     tenants: store.tenants,
     verifyRequest: requestVerifier({ ...base, tenants: store.tenants, endpoints: store.endpoints }),
     endpointKeeper: endpointKeeper({ ...base, endpoints: store.endpoints }),

@@ -7,6 +7,7 @@ import { type DeadLetterRoutes, deadLetterRoutes } from './admin/dead-letters.ts
 import { adminDeliveryRoutes } from './admin/deliveries.ts'
 import { type AdminEndpointRoutes, adminEndpointRoutes } from './admin/endpoints.ts'
 import { type AdminEventRoutes, adminEventRoutes } from './admin/events.ts'
+import { type AdminFileRoutes, adminFileRoutes } from './admin/files.ts'
 import { adminJobRoutes } from './admin/jobs.ts'
 import { type KeyRoutes, keyRoutes } from './admin/keys.ts'
 import { type ReplayRoutes, replayRoutes } from './admin/replays.ts'
@@ -54,6 +55,7 @@ export type AppDependencies = JobRoutes &
   AuditRoutes &
   AdminEndpointRoutes &
   AdminEventRoutes &
+  AdminFileRoutes &
   SystemRoutes &
   MetricsRoutes &
   StatsRoutes &
@@ -92,6 +94,7 @@ export function createApp(deps: AppDependencies): OpenAPIHono {
   adminDeliveryRoutes(add, deps)
   adminEventRoutes(add, deps)
   adminJobRoutes(add, deps)
+  adminFileRoutes(add, deps)
   auditRoutes(add, deps)
   endpointStatsRoute(add, deps)
   adminStatsRoute(add, deps)

@@ -6,6 +6,7 @@ export interface AuditFilter {
   actor?: string | undefined
   action?: string | undefined
   target?: string | undefined
+  requestId?: string | undefined
   after?: number | undefined
   before?: number | undefined
 }

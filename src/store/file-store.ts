@@ -21,7 +21,8 @@ export type AddedFile =
 export interface FileStore {
   /** The file and its idempotency key, at once. */
   add(file: FileRow, key: NewKey | null): Promise<AddedFile>
-  get(tenantId: string, id: string): Promise<FileRow | null>
+  /** @param tenantId Null for admins */
+  get(tenantId: string | null, id: string): Promise<FileRow | null>
   /** Those of the ids that are of no file. */
   unknown(ids: readonly string[]): Promise<string[]>
   /** Removes uploads from before that no job refers to; returns their ids. */

@@ -39,6 +39,7 @@ export interface KeyStore {
   replace(key: ApiKey): Promise<void>
   /** @param key Of an admin */
   add(apiKey: ApiKey, key: NewKey | null, audit: AuditEntry): Promise<AddedKey>
+  get(id: string): Promise<ApiKey | null>
   /** Newest first, revoked ones too. @param tenantId Undefined: all, admins' keys as well */
   list(tenantId: string | undefined, page: Page): Promise<ApiKey[]>
   /** From the commit on nobody calls with it. Null when there is no such key; one that is revoked already stays as it is. */

@@ -62,7 +62,7 @@ afterAll(async () => {
 /** What the id in a path is of. An operation that is added with another kind fails the test until it is told here. */
 const KINDS: [RegExp, string][] = [
   [/^\/v1\/((admin\/)?jobs|queue\/requests)\/\{id\}/, 'job'],
-  [/^\/v1\/files\/\{id\}/, 'file'],
+  [/^\/v1\/(admin\/)?files\/\{id\}/, 'file'],
   [/^\/v1\/(admin\/)?endpoints\/\{id\}/, 'ep'],
   [/^\/v1\/(admin\/)?events\/\{id\}/, 'evt'],
   [/^\/v1\/(admin\/)?deliveries\/\{id\}/, 'dlv'],

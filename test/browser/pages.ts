@@ -19,6 +19,8 @@ export function pagesOf({ ids, replay }: { ids: Platform['ids']; replay: string 
     tenants: '/tenants',
     tenant: `/tenants/${ids.tenant}`,
     keys: '/keys',
+    key: `/keys/${ids.key}`,
+    file: `/files/${ids.file}`,
     audit: '/audit',
     unknown: '/nothing-here',
   }

@@ -18,6 +18,8 @@ export interface Platform extends AsyncDisposable {
     delivery: string
     deadLetter: string
     job: string
+    key: string
+    file: string
   }
 }
 
@@ -45,6 +47,8 @@ export async function startPlatform({ text = 'Orders of the shop', dead = 3 }: T
   const [letter] = (await admin<Listed>(`/v1/admin/dead-letters?endpoint_id=${made.endpoint}`)).data
   if (letter === undefined) throw new Error('nothing died')
   await admin('/v1/admin/tenants', { name: text.slice(0, 200) })
+  const order = { role: 'client', tenant_id: letter.tenant_id, name: text.slice(0, 200) }
+  const { id: key } = await admin<{ id: string }>('/v1/admin/keys', order)
   const open = stack.move()
   return {
     posthorn,
@@ -53,7 +57,7 @@ export async function startPlatform({ text = 'Orders of the shop', dead = 3 }: T
     mend: () => {
       broken = false
     },
-    ids: { ...made, tenant: letter.tenant_id, delivery: letter.delivery_id, deadLetter: letter.id },
+    ids: { ...made, key, tenant: letter.tenant_id, delivery: letter.delivery_id, deadLetter: letter.id },
     [Symbol.asyncDispose]: () => open[Symbol.asyncDispose](),
   }
 }
@@ -72,5 +76,7 @@ async function make({ api, submit, job }: TestService, { url }: Receiver, text: 
   await submit({ type: 'echo', payload: { text }, metadata, run_at: '2100-01-01T00:00:00Z' })
   await submit({ type: 'echo', payload: { text }, callback_url: `${url}/broken?${encodeURIComponent(text)}` })
   await job(done, ({ callback }) => (callback as { status: string } | null)?.status === 'delivered')
-  return { endpoint, event, job: done }
+  const headers = { 'content-type': 'text/html' }
+  const file = await idOf(api('/v1/files', { method: 'POST', body: text, headers }))
+  return { endpoint, event, job: done, file }
 }

@@ -282,7 +282,12 @@ async function administration(): Promise<void> {
     }
     await admin(`POST /v1/admin/tenants/${one}/rotate-secret`, {})
   }
-  for (const one of [made, 'key_1']) await admin(`POST /v1/admin/keys/${one}/revoke`)
+  for (const one of [made, 'key_1']) {
+    await admin(`GET /v1/admin/keys/${one}`)
+    await admin(`POST /v1/admin/keys/${one}/revoke`)
+  }
+  const { id: file } = await call('POST /v1/files', { body: 'x' })
+  for (const one of [file, 'file_1']) await admin(`GET /v1/admin/files/${one}`)
   for (const one of [endpoint, 'ep_1']) {
     await admin(`GET /v1/admin/endpoints/${one}`)
     await admin(`PATCH /v1/admin/endpoints/${one}`, { enabled: false })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { newTenantRow } from '../../src/store/new-rows.ts'
-import type { ApiKey } from '../../src/store/store.ts'
+import type { ApiKey, AuditFilter } from '../../src/store/store.ts'
 import { OTHER, TENANT } from './fixtures.ts'
 import type { Subject } from './jobs.contract.ts'
 
@@ -59,6 +59,33 @@ export function tenantsContract(subject: Subject): void {
     expect(await store.keys.find('named', clock.now())).toMatchObject({ name: 'other' })
   })
 
+  test('a key is read by its id, whoever it is of', async () => {
+    const { store } = subject()
+    const made = key('hash', { tenantId: OTHER })
+    await store.keys.replace(made)
+    expect(await store.keys.get(made.id)).toEqual(made)
+    expect(await store.keys.get('key_none')).toBeNull()
+  })
+
+  test('the audit log is narrowed by each of its conditions', async () => {
+    const { store, clock } = subject()
+    const entry = { actor: 'key_a', action: 'a.b', target: 'dlv_1', requestId: 'req_1' }
+    for (const changes of [{}, { actor: 'key_b' }, { action: 'c.d' }, { target: 'dlv_2' }, { requestId: 'req_2' }]) {
+      clock.advance(1000)
+      await store.audit.add({ id: clock.newId('aud'), at: clock.now(), ...entry, ...changes })
+    }
+    const page = { limit: 10, before: null }
+    const count = async (filter: AuditFilter) => (await store.audit.list(filter, page)).length
+    expect(await count({})).toBe(5)
+    for (const [name, value] of Object.entries(entry)) expect(await count({ [name]: value }), name).toBe(4)
+    expect(await count(entry)).toBe(1)
+    expect(await count({ after: clock.now() - 1000 })).toBe(2)
+    expect(await count({ before: clock.now() - 1000 })).toBe(3)
+    const [newest] = await store.audit.list({}, { limit: 1, before: null })
+    expect(newest).toMatchObject({ requestId: 'req_2' })
+    expect(await store.audit.list({}, { limit: 10, before: newest?.id ?? '' })).toHaveLength(4)
+  })
+
   test('a key that comes back is valid again', async () => {
     const { store, clock } = subject()
     await store.keys.replace(key('a'))
@@ -74,6 +101,7 @@ export function tenantsContract(subject: Subject): void {
     const file = { id: clock.newId('file'), tenantId: TENANT, jobId: null, ...content }
     await store.files.add(file, null)
     expect(await store.files.get(TENANT, file.id)).toEqual(file)
+    expect(await store.files.get(null, file.id)).toEqual(file)
     expect(await store.files.get(OTHER, file.id)).toBeNull()
   })
 

@@ -35,6 +35,7 @@ export function auditRoutes(add: AddOperation, { audit, publicUrl }: AuditRoutes
         actor: id,
         action: id,
         target: id,
+        request_id: id,
         after: timeParameter,
         before: timeParameter,
         ...pageParameters,
@@ -42,10 +43,10 @@ export function auditRoutes(add: AddOperation, { audit, publicUrl }: AuditRoutes
       responses: { 200: listOf(AuditEntrySchema, 'A page of entries') },
     },
     (input) => {
-      const { actor, action, target, after, before } = input.query
+      const { actor, action, target, request_id: requestId, after, before } = input.query
       return answerList(input, {
         publicUrl,
-        find: (page) => audit.list({ actor, action, target, after, before }, page),
+        find: (page) => audit.list({ actor, action, target, requestId, after, before }, page),
         json: ({ id, at, requestId, ...what }) =>
           JSON.stringify({ id, at: isoTime(at), ...what, request_id: requestId }),
       })

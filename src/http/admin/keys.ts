@@ -7,7 +7,7 @@ import { withHeaders } from '../documented.ts'
 import { idempotencyKey } from '../idempotency.ts'
 import { answerList, listOf, pageParameters } from '../lists.ts'
 import type { AddOperation } from '../operation.ts'
-import { UNCACHED_JSON } from '../problem.ts'
+import { notFound, UNCACHED_JSON } from '../problem.ts'
 import { IdParams, json, Time } from '../schemas.ts'
 
 export interface KeyRoutes {
@@ -89,6 +89,22 @@ export function keyRoutes(add: AddOperation, deps: KeyRoutes): void {
         find: (page) => keys.list(input.query.tenant_id, page),
         json: (key) => JSON.stringify(keyView(key)),
       }),
+  )
+  add(
+    {
+      method: 'get',
+      path: '/v1/admin/keys/{id}',
+      tag,
+      role: 'admin',
+      params: IdParams,
+      summary: 'Read an API key',
+      responses: { 200: json(ApiKeySchema, 'The key, without itself') },
+    },
+    async ({ c, params }) => {
+      const key = await keys.get(params.id)
+      if (key === null) throw notFound()
+      return c.body(JSON.stringify(keyView(key)), 200, UNCACHED_JSON)
+    },
   )
   add(
     {

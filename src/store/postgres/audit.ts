@@ -9,16 +9,18 @@ const list = statement(
   `SELECT ${selectList(auditLog)} FROM audit_log WHERE (@page::text IS NULL OR id < @page)
     AND (@actor::text IS NULL OR actor = @actor) AND (@action::text IS NULL OR action = @action)
     AND (@target::text IS NULL OR target = @target)
+    AND (@requestId::text IS NULL OR request_id = @requestId)
     AND (@after::bigint IS NULL OR at >= @after) AND (@before::bigint IS NULL OR at < @before)
     ORDER BY id DESC LIMIT @limit`,
 )
+
+const NONE = { actor: null, action: null, target: null, requestId: null, after: null, before: null }
 
 export function postgresAudit(db: Database): AuditStore {
   return {
     add: async (entry) => {
       await db.changes(add({ rows: rowsOf(auditLog, [entry]) }))
     },
-    list: ({ actor = null, action = null, target = null, after = null, before = null }, page) =>
-      db.rows<AuditEntry>(list({ actor, action, target, after, before, page: page.before, limit: page.limit })),
+    list: (filter, page) => db.rows<AuditEntry>(list({ ...NONE, ...filter, page: page.before, limit: page.limit })),
   }
 }

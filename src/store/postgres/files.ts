@@ -6,7 +6,9 @@ import { files } from './schema.ts'
 import { statement } from './statement.ts'
 
 const add = statement(insertRows(files))
-const find = statement(`SELECT ${selectList(files)} FROM files WHERE id = @id AND tenant_id = @tenantId`)
+const find = statement(
+  `SELECT ${selectList(files)} FROM files WHERE id = @id AND (@tenantId::text IS NULL OR tenant_id = @tenantId)`,
+)
 const known = statement('SELECT id FROM files WHERE id = ANY (@ids)')
 const removeOrphans = statement(
   `DELETE FROM files WHERE id IN (SELECT id FROM files f WHERE job_id IS NULL AND created_at <= @before
@@ -14,7 +16,7 @@ const removeOrphans = statement(
 )
 
 export function postgresFiles(db: Database): FileStore {
-  const get = async (tenantId: string, id: string) => (await db.rows<FileRow>(find({ tenantId, id })))[0] ?? null
+  const get = async (tenantId: string | null, id: string) => (await db.rows<FileRow>(find({ tenantId, id })))[0] ?? null
   return {
     get,
     add: (file, key) =>

@@ -57,6 +57,7 @@ export function postgresKeys(db: Database): KeyStore {
           return { kind: 'created', apiKey }
         })
         .catch(orKeyBusy(key)),
+    get: async (id) => (await db.rows<ApiKey>(byId({ id })))[0] ?? null,
     list: (tenantId, page) => db.rows<ApiKey>(list({ tenantId: tenantId ?? null, ...page })),
     revoke: (id, now, audit) =>
       db.transaction(async (tx) => {

@@ -17,6 +17,7 @@ export function sqliteAudit(db: Database, writer: GroupCommit, reader: Reader): 
         ifGiven(filter.actor, (actor) => eq(auditLog.actor, actor)),
         ifGiven(filter.action, (action) => eq(auditLog.action, action)),
         ifGiven(filter.target, (target) => eq(auditLog.target, target)),
+        ifGiven(filter.requestId, (id) => eq(auditLog.requestId, id)),
         ifGiven(filter.after, (time) => gte(auditLog.at, time)),
         ifGiven(filter.before, (time) => lt(auditLog.at, time)),
         ifGiven(page.before, (id) => lt(auditLog.id, id)),

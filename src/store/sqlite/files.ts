@@ -8,8 +8,8 @@ import { insertInto, selectList } from './statements.ts'
 export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
   const add = db.prepare(insertInto(files))
   const takeKey = keyTaker(db)
-  const get = db.prepare<[string, string], FileRow>(
-    `SELECT ${selectList(files)} FROM files WHERE id = ? AND tenant_id = ?`,
+  const get = db.prepare<[object], FileRow>(
+    `SELECT ${selectList(files)} FROM files WHERE id = @id AND (@tenantId IS NULL OR tenant_id = @tenantId)`,
   )
   const exists = db.prepare<[string], number>('SELECT 1 FROM files WHERE id = ?').pluck()
   const orphans = db
@@ -24,13 +24,13 @@ export function sqliteFiles(db: Database, writer: GroupCommit): FileStore {
       writer.run((): AddedFile => {
         const taken = takeKey(key, { tenantId: file.tenantId, resourceId: file.id, createdAt: file.createdAt })
         if (taken !== null) {
-          const made = get.get(taken.resourceId ?? '', file.tenantId)
+          const made = get.get({ id: taken.resourceId ?? '', tenantId: file.tenantId })
           return made === undefined ? { kind: 'key_reused' } : { kind: 'repeated', file: made }
         }
         add.run(file)
         return { kind: 'created', file }
       }),
-    get: async (tenantId, id) => get.get(id, tenantId) ?? null,
+    get: async (tenantId, id) => get.get({ id, tenantId }) ?? null,
     unknown: async (ids) => ids.filter((id) => exists.get(id) === undefined),
     removeOrphans: (uploadedBefore, limit) =>
       writer.run(() => {

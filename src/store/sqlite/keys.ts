@@ -49,6 +49,7 @@ export function sqliteKeys(db: Database, writer: GroupCommit): KeyStore {
         addAudit.run(audit)
         return { kind: 'created', apiKey }
       }),
+    get: async (id) => byId.get(id) ?? null,
     list: async (tenantId, page) => list.all({ tenantId: tenantId ?? null, ...page }),
     revoke: (id, now, audit) =>
       writer.run(() => {

@@ -9,9 +9,10 @@ import { DeliveryPage } from './delivery.ts'
 import { Failure, Pending, pageOfId, Title } from './elements.ts'
 import { EndpointPage, Endpoints } from './endpoints.ts'
 import { EventPage } from './event.ts'
+import { FilePage } from './file.ts'
 import { JobPage } from './job.ts'
 import { Jobs } from './jobs.ts'
-import { Keys } from './keys.ts'
+import { KeyPage, Keys } from './keys.ts'
 import { Overview } from './overview.ts'
 import { ReplayPage, Replays } from './replays.ts'
 import { base, go, Link, usePlace, useSignedOut } from './router.ts'
@@ -50,6 +51,8 @@ const ITEMS: Record<string, (props: { id: string }) => JSX.Element> = {
   events: EventPage,
   jobs: JobPage,
   endpoints: EndpointPage,
+  files: FilePage,
+  keys: KeyPage,
   tenants: TenantPage,
 }
 

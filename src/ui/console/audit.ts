@@ -8,7 +8,7 @@ const COLUMNS: Column<AuditEntry>[] = [
   { label: 'What', cell: ({ action }) => action },
   { label: 'To', cell: ({ target: id }) => h(Id, { id }) },
   { label: 'By key', cell: ({ actor: id }) => h(Id, { id }) },
-  { label: 'Request', cell: ({ request_id: id }) => h('code', null, id) },
+  { label: 'Request', cell: ({ request_id: id }) => h(Id, { id }) },
 ]
 
 /** Every act of an admin. */
@@ -21,6 +21,7 @@ export function Audit(): JSX.Element {
       { name: 'actor', label: 'Key' },
       { name: 'action', label: 'Action' },
       { name: 'target', label: 'Target' },
+      { name: 'request_id', label: 'Request' },
       { name: 'after', label: 'After', time: true },
       { name: 'before', label: 'Before', time: true },
     ],

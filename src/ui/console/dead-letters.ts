@@ -9,6 +9,8 @@ import { go, Link, type Place, usePlace, withQuery } from './router.ts'
 import type { DeadLetter, DeadLetterGroup, List } from './types.ts'
 
 const PATH = '/dead-letters'
+/** There is one page of groups: as many as the API gives. */
+const MAX_GROUPS = 200
 const REASONS = ['exhausted', 'gone', 'rejected', 'blocked_address', 'expired', 'endpoint_deleted', 'invalid']
 const FIELDS: readonly Field[] = [
   { name: 'tenant_id', label: 'Tenant' },
@@ -65,7 +67,9 @@ function Groups({
   query: Place['query']
   onReplay(filter: Record<string, string>): void
 }): JSX.Element {
-  const loaded = useData<List<DeadLetterGroup>>(withQuery('/v1/admin/dead-letters/groups', conditions(query, FIELDS)))
+  const loaded = useData<List<DeadLetterGroup>>(
+    withQuery('/v1/admin/dead-letters/groups', { ...conditions(query, FIELDS), limit: String(MAX_GROUPS) }),
+  )
   const times = Object.fromEntries(
     ['after', 'before'].flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? '']] : [])),
   )
@@ -111,6 +115,8 @@ function Groups({
         keyOf,
         empty: 'No dead letters that were not replayed.',
       }),
+    loaded.data?.data.length === MAX_GROUPS &&
+      h('p', null, 'These are the largest; narrow the conditions to see others.'),
   )
 }
 

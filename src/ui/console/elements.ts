@@ -59,7 +59,9 @@ const PAGES: Record<string, string> = {
   dead: '/dead-letters/',
   rpl: '/replays/',
   ten: '/tenants/',
-  key: '/keys?id=',
+  key: '/keys/',
+  file: '/files/',
+  req: '/audit?request_id=',
 }
 
 /** Where the page about an id is; null when there is none. */

@@ -1,10 +1,10 @@
 import { h, type JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { call, idempotencyKey } from './api.ts'
-import { useAct } from './data.ts'
-import { Badge, Button, Failure, Id, Secret, Time } from './elements.ts'
+import { useAct, useData } from './data.ts'
+import { Badge, Button, Facts, Failure, Id, Pending, Secret, Time, Title } from './elements.ts'
 import { type Column, ListPage } from './list.ts'
-import { usePlace } from './router.ts'
+import { Link, usePlace } from './router.ts'
 import type { ApiKey } from './types.ts'
 
 export function Keys(): JSX.Element {
@@ -13,7 +13,7 @@ export function Keys(): JSX.Element {
   const columns: Column<ApiKey>[] = [
     {
       label: 'Key',
-      cell: ({ id, prefix, last_four: last }) => h('span', { title: id }, h('code', null, `${prefix}…${last}`)),
+      cell: ({ id, prefix, last_four: last }) => h(Link, { to: `/keys/${id}` }, h('code', null, `${prefix}…${last}`)),
     },
     { label: 'Name', cell: ({ name }) => name },
     { label: 'Role', cell: ({ role }) => role },
@@ -36,6 +36,33 @@ export function Keys(): JSX.Element {
       keyOf: ({ id }) => id,
     },
     h(NewKey, { onMade: again }),
+  )
+}
+
+export function KeyPage({ id }: { id: string }): JSX.Element {
+  const loaded = useData<ApiKey>(`/v1/admin/keys/${id}`)
+  const key = loaded.data
+  return h(
+    'div',
+    null,
+    h(Title, null, 'Key ', h('code', null, id)),
+    h(Pending, { of: loaded }),
+    key &&
+      h(Facts, {
+        facts: [
+          ['Name', key.name],
+          ['Key', h('code', null, `${key.prefix}…${key.last_four}`)],
+          ['Role', key.role],
+          ['Tenant', h(Id, { id: key.tenant_id })],
+          ['State', h(Badge, { state: stateOf(key) })],
+          ['Made', h(Time, { at: key.created_at })],
+          ['Last used', h(Time, { at: key.last_used_at })],
+          ['Expires', h(Time, { at: key.expires_at })],
+          ['Revoked', h(Time, { at: key.revoked_at })],
+        ],
+      }),
+    key && h('p', null, h(Revoke, { apiKey: key, onDone: loaded.reload })),
+    h('p', null, h(Link, { to: `/audit?actor=${id}` }, 'What was done with it')),
   )
 }
 

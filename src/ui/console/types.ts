@@ -184,6 +184,16 @@ export interface ApiKey {
   revoked_at: string | null
 }
 
+export interface FileFacts {
+  id: string
+  tenant_id: string
+  job_id: string | null
+  size: number
+  sha256: string
+  content_type: string
+  created_at: string
+}
+
 export interface AuditEntry {
   id: string
   at: string

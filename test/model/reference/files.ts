@@ -10,9 +10,9 @@ type Files = Verbs<Pick<FileStore, 'add' | 'get' | 'unknown'>> & {
 
 /** Uploads, and files that jobs made. */
 export function files(state: State): Files {
-  const get = (tenantId: string, id: string) => {
+  const get = (tenantId: string | null, id: string) => {
     const file = state.files.get(id)
-    return file?.tenantId === tenantId ? file : null
+    return file !== undefined && (tenantId === null || file.tenantId === tenantId) ? file : null
   }
   const isNamed = (id: string) => [...state.jobs.values()].some(({ payload }) => payload.includes(`"file_id":"${id}"`))
   return {
