@@ -46,9 +46,9 @@ async function openEmbedded(path: string, options: BackendOptions, stack: AsyncD
 /** One of many. */
 async function openPostgres(url: string, options: BackendOptions, stack: AsyncDisposableStack): Promise<Backend> {
   const { config, events, types } = options
+  // Connections and leases have to do with other machines: they go by real time, whatever a test's clock says.
   const own = systemClock()
   const clock = options.clock ?? own
-  // Connections and leases have to do with other machines: they go by real time, whatever a test's clock says.
   const onFault = (error: unknown) => events.taskFailed('talking to the database', error)
   const store = stack.use(await openPostgresStore({ url, poolSize: config.databasePool, clock: own, onFault }))
   const { db, session } = store
