@@ -94,6 +94,29 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByText('cancelled', { exact: true }).waitFor()
   })
 
+  test('replays at no rate that was not meant', async () => {
+    const { page, go } = session
+    const begun: string[] = []
+    page.on('request', (request) => {
+      const body = request.url().endsWith('/v1/admin/replays') ? (request.postData() ?? '') : ''
+      if (body !== '' && !body.includes('dry_run')) begun.push(body)
+    })
+    await go('/dead-letters')
+    await page.getByRole('button', { name: 'Replay all that match' }).click()
+    const rate = page.getByLabel('Deliveries a second')
+    const button = page.getByRole('button', { name: 'Replay 4' })
+    for (const slip of ['0', '-5', '1e']) {
+      await rate.fill('')
+      await rate.pressSequentially(slip)
+      await button.click()
+      expect.soft(await page.evaluate('document.querySelector("input[name=rate]").validity.valid'), slip).toBe(false)
+    }
+    await rate.fill('0.5')
+    await button.click()
+    await page.getByText('0.5 a second').waitFor()
+    expect(begun.map((body) => JSON.parse(body))).toMatchObject([{ rate_per_s: 0.5 }])
+  })
+
   test('is of use without a mouse: from the sign-in to a replay', async () => {
     const { page } = session
     const { posthorn } = platform

@@ -1,4 +1,4 @@
-import { h, type JSX } from 'preact'
+import { Fragment, h, type JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { call, idempotencyKey } from './api.ts'
 import { useAct } from './data.ts'
@@ -38,13 +38,15 @@ function ReplayForm({ filter, onClose }: { filter: Record<string, string | boole
     })
   }, [])
   const begin = async () => {
+    // A rate that is none must not become the one of an empty field.
+    if (form.current?.reportValidity() === false) return
     const data = new FormData(form.current ?? undefined)
-    const rate = Number(data.get('rate'))
+    const rate = String(data.get('rate') ?? '')
     const body = {
       filter,
       order: data.get('order'),
       enable: data.get('enable') === 'on',
-      ...(rate > 0 && { rate_per_s: rate }),
+      ...(rate !== '' && { rate_per_s: Number(rate) }),
     }
     const { id } = await call<Replay>('/v1/admin/replays', { method: 'POST', body, headers })
     onClose()
@@ -61,11 +63,31 @@ function ReplayForm({ filter, onClose }: { filter: Record<string, string | boole
       ),
     ),
     preview === null ? h('p', { role: 'status' }, 'Counting …') : h(Sample, preview),
+    h(Options, null),
+    h(Failure, { problem: act.problem }),
+    h(
+      'p',
+      { class: 'buttons' },
+      h(
+        Button,
+        { act, class: 'main', onPress: begin, disabled: preview === null || preview.count === 0 },
+        preview === null ? 'Replay' : `Replay ${number(preview.count)}`,
+      ),
+      h('button', { type: 'button', onClick: onClose }, 'Do not'),
+    ),
+  )
+}
+
+/** How it is replayed. */
+function Options(): JSX.Element {
+  return h(
+    Fragment,
+    null,
     h(
       'label',
       null,
-      h('span', null, 'Deliveries a second (empty: as fast as the endpoints take them)'),
-      h('input', { name: 'rate', type: 'number', min: 1, max: 10_000 }),
+      h('span', null, 'Deliveries a second (empty: 500)'),
+      h('input', { name: 'rate', type: 'number', min: 0.01, max: 10_000, step: 'any' }),
     ),
     h(
       'label',
@@ -83,17 +105,6 @@ function ReplayForm({ filter, onClose }: { filter: Record<string, string | boole
       { class: 'check' },
       h('input', { name: 'enable', type: 'checkbox' }),
       ' Enable endpoints that are disabled',
-    ),
-    h(Failure, { problem: act.problem }),
-    h(
-      'p',
-      { class: 'buttons' },
-      h(
-        Button,
-        { act, class: 'main', onPress: begin, disabled: preview === null || preview.count === 0 },
-        preview === null ? 'Replay' : `Replay ${number(preview.count)}`,
-      ),
-      h('button', { type: 'button', onClick: onClose }, 'Do not'),
     ),
   )
 }
