@@ -191,6 +191,41 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     expect(await page.locator('.checks li.bad').allInnerTexts()).toEqual([])
   })
 
+  test('makes no key that never expires of half a date', async () => {
+    const { page, go } = session
+    await go(`/keys?tenant_id=${platform.ids.tenant}`)
+    await page.getByText('New key').click()
+    await page.getByLabel('Name').fill('for a while')
+    const expires = page.getByLabel('Expires')
+    // The day without the time.
+    await expires.pressSequentially('24122100')
+    await page.getByRole('button', { name: 'Make it' }).click()
+    expect(await expires.evaluate('document.querySelector("input[name=expires]").validity.badInput')).toBe(true)
+    await expires.fill('2100-12-24T18:00')
+    await page.getByRole('button', { name: 'Make it' }).click()
+    await page.locator('.secret').waitFor()
+    type Keys = { data: { name: string; expires_at: string | null }[] }
+    const { data } = await platform.admin<Keys>('/v1/admin/keys')
+    expect(data.filter(({ name }) => name === 'for a while')).toMatchObject([
+      { expires_at: '2100-12-24T17:00:00.000Z' },
+    ])
+  })
+
+  test('still shows a new key while another one is revoked', async () => {
+    const { page, go } = session
+    const { admin, ids } = platform
+    await admin('/v1/admin/keys', { role: 'client', tenant_id: ids.tenant, name: 'the old one' })
+    await go(`/keys?tenant_id=${ids.tenant}`)
+    await page.getByText('New key').click()
+    await page.getByLabel('Name').fill('the new one')
+    await page.getByRole('button', { name: 'Make it' }).click()
+    const secret = await page.locator('.secret').innerText()
+    await page.getByRole('button', { name: 'Revoke the old one' }).click()
+    await page.getByRole('button', { name: 'Revoke the old one: yes, now' }).click()
+    await page.getByText('revoked').waitFor()
+    expect(await page.locator('.secret').innerText()).toBe(secret)
+  })
+
   test('makes and revokes a key, and says in the audit log who did', async () => {
     const { page, go } = session
     await go(`/keys?tenant_id=${platform.ids.tenant}`)

@@ -9,7 +9,12 @@ import type { ApiKey } from './types.ts'
 
 export function Keys(): JSX.Element {
   const [round, setRound] = useState(0)
+  const [made, setMade] = useState(0)
   const again = () => setRound((n) => n + 1)
+  const onMade = () => {
+    setMade((n) => n + 1)
+    again()
+  }
   const columns: Column<ApiKey>[] = [
     {
       label: 'Key',
@@ -26,8 +31,7 @@ export function Keys(): JSX.Element {
   return h(
     ListPage<ApiKey>,
     {
-      // A new key asks for the list anew.
-      key: round,
+      round,
       title: 'API keys',
       path: '/keys',
       source: '/v1/admin/keys',
@@ -35,7 +39,8 @@ export function Keys(): JSX.Element {
       columns,
       keyOf: ({ id }) => id,
     },
-    h(NewKey, { onMade: again }),
+    // Asking for the list anew leaves it alone: it may show a key that nobody has written down yet.
+    h(NewKey, { key: made, onMade }),
   )
 }
 
@@ -98,6 +103,8 @@ function NewKey({ onMade }: { onMade(): void }): JSX.Element {
   const form = useRef<HTMLFormElement>(null)
   const act = useAct()
   const make = async () => {
+    // Half a date counts as none, and none is never.
+    if (form.current?.reportValidity() === false) return
     const data = new FormData(form.current ?? undefined)
     const expires = String(data.get('expires') ?? '')
     const body = {
@@ -128,9 +135,9 @@ function NewKey({ onMade }: { onMade(): void }): JSX.Element {
           'label',
           null,
           h('span', null, 'Tenant'),
-          h('input', { name: 'tenant_id', defaultValue: query.get('tenant_id') ?? '' }),
+          h('input', { name: 'tenant_id', required: true, defaultValue: query.get('tenant_id') ?? '' }),
         ),
-      h('label', null, h('span', null, 'Name'), h('input', { name: 'name', maxLength: 200 })),
+      h('label', null, h('span', null, 'Name'), h('input', { name: 'name', required: true, maxLength: 200 })),
       h(
         'label',
         null,

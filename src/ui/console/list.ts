@@ -118,19 +118,29 @@ export interface ListPageProps<T> {
   columns: Column<T>[]
   keyOf(row: T): string
   empty?: string
+  /** Another one asks for the list anew. */
+  round?: number
   /** Above the list. */
   children?: ComponentChildren
 }
 
 /** A page that is a list. */
-export function ListPage<T>({ title, path, source, fields, children, ...table }: ListPageProps<T>): JSX.Element {
+export function ListPage<T>({
+  title,
+  path,
+  source,
+  fields,
+  round = 0,
+  children,
+  ...table
+}: ListPageProps<T>): JSX.Element {
   return h(
     'div',
     null,
     h(Title, null, title),
     children,
     h(Filters, { path, fields }),
-    h(PagedTable<T>, { title, path, source, fields, ...table }),
+    h(PagedTable<T>, { key: round, title, path, source, fields, ...table }),
   )
 }
 
@@ -141,7 +151,7 @@ export function PagedTable<T>({
   source,
   fields,
   ...table
-}: Omit<ListPageProps<T>, 'children'>): JSX.Element {
+}: Omit<ListPageProps<T>, 'children' | 'round'>): JSX.Element {
   const { query } = usePlace()
   const known = conditions(query, fields)
   const cursor = query.get('cursor')

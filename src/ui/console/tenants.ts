@@ -39,6 +39,7 @@ function NewTenant({ onMade }: { onMade(): void }): JSX.Element {
   const form = useRef<HTMLFormElement>(null)
   const act = useAct()
   const make = async () => {
+    if (form.current?.reportValidity() === false) return
     const name = new FormData(form.current ?? undefined).get('name')
     setMade(await call('/v1/admin/tenants', { method: 'POST', body: { name }, headers: idempotencyKey() }))
   }
