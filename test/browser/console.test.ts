@@ -80,6 +80,32 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByRole('heading', { name: 'Deliveries' }).waitFor()
   })
 
+  test('forgets what was chosen when the list becomes another', async () => {
+    const { page, go } = session
+    await go(`/dead-letters?view=list&endpoint_id=${platform.ids.endpoint}`)
+    await page.getByRole('checkbox').first().check()
+    await page.getByRole('button', { name: 'Replay the 1 chosen' }).waitFor()
+    await page.getByRole('textbox', { name: 'Endpoint' }).fill('ep_none')
+    await page.getByRole('button', { name: 'Show' }).click()
+    await page.getByText('None.').waitFor()
+    expect(await page.getByRole('button', { name: 'Replay the' }).innerText()).toBe('Replay the 0 chosen')
+  })
+
+  test('tells groups apart by their whole fingerprint', async () => {
+    const { page, go } = session
+    const { admin, posthorn, receiver } = platform
+    receiver.answer = (_, response) => response.destroy()
+    await posthorn.submit({ type: 'echo', payload: {}, callback_url: `${receiver.url}/hangs-up` })
+    type Groups = { data: { fingerprint: string }[] }
+    const hungUp = async () => {
+      const { data } = await admin<Groups>('/v1/admin/dead-letters/groups')
+      return data.find(({ fingerprint }) => fingerprint.includes(':'))?.fingerprint ?? ''
+    }
+    await expect.poll(hungUp).toMatch(/^[a-z]+:E[A-Z_]+$/)
+    await go('/dead-letters')
+    await page.getByText(await hungUp(), { exact: true }).waitFor()
+  })
+
   test('pauses and cancels a replay that runs slowly', async () => {
     const { page, go } = session
     await go('/dead-letters')

@@ -47,7 +47,8 @@ export function DeadLetters(): JSX.Element {
       ),
       h('button', { type: 'button', class: 'main', onClick: () => setReplaying(given) }, 'Replay all that match …'),
     ),
-    single ? h(Letters, null) : h(Groups, { query, onReplay: setReplaying }),
+    // What was chosen is of the list that is shown: another one begins with nothing.
+    single ? h(Letters, { key: withQuery('', given) }) : h(Groups, { query, onReplay: setReplaying }),
     h(ReplayDialog, { filter: replaying, onClose: () => setReplaying(null) }),
   )
 }
@@ -83,7 +84,7 @@ function Groups({
           null,
           whatHappened(sample.last_status, sample.error_class),
           ' ',
-          h('code', { class: 'quiet' }, fingerprint.slice(0, 8)),
+          h('code', { class: 'quiet long' }, fingerprint),
         ),
     },
     { label: 'Reason', cell: ({ reason }) => reason },
@@ -134,7 +135,7 @@ function Letters(): JSX.Element {
       await call(`/v1/admin/dead-letters/${id}/replay`, { method: 'POST', headers: idempotencyKey() })
       setChosen((ids) => new Set([...ids].filter((one) => one !== id)))
     }
-    go(withQuery('/deliveries', { status: null }))
+    go('/deliveries')
   }
   const columns: Column<DeadLetter>[] = [
     {
