@@ -23,7 +23,7 @@ export const listDeliveries = defineCommand({
 
 Lists deliveries, the newest first.
 
-  --status STATUS        pending, held, delivering, delivered or dead
+  --status STATUS        waiting, pending, held, delivering, delivered or dead
   --endpoint ID          to one endpoint
   --job ID               of one job
   --type TYPE            of one event type

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Browser } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_KEY } from '../support/service.ts'
@@ -207,6 +208,42 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByText('http_status: The receiver answered 500.').waitFor()
     await page.getByRole('button', { name: 'Rotate the secret' }).click()
     await page.getByText(/^whsec_/).waitFor()
+  })
+
+  test('says what a delivery waits for: a disabled endpoint, another of its key, or a breaker', async () => {
+    const { page, go } = session
+    const { admin, ids, posthorn, receiver } = platform
+    await posthorn.api(`/v1/endpoints/${ids.endpoint}`, { method: 'PATCH', json: { enabled: false } })
+    await posthorn.api('/v1/events', { json: { type: 'order.paid', data: {} } })
+    type Listed = { data: { id: string; next_attempt_at: string | null }[] }
+    const held = async () => (await admin<Listed>('/v1/admin/deliveries?status=held')).data[0]?.id
+    await expect.poll(held).toBeDefined()
+    await go(`/deliveries/${await held()}`)
+    await page.getByText('Its endpoint is disabled.').waitFor()
+    const ordered = { url: `${receiver.url}/ordered`, event_types: ['stock.*'], ordering: 'fifo' }
+    await posthorn.api('/v1/endpoints', { json: ordered })
+    const open: ServerResponse[] = []
+    receiver.answer = (_, response) => void open.push(response)
+    await posthorn.api('/v1/events', { json: { type: 'stock.low', key: 'one', data: {} } })
+    await posthorn.api('/v1/events', { json: { type: 'stock.low', key: 'one', data: {} } })
+    await go('/deliveries')
+    await page.getByLabel('Status').selectOption('waiting')
+    await page.getByRole('button', { name: 'Show' }).click()
+    await expect.poll(() => page.getByRole('row').count()).toBe(2)
+    await page.getByRole('row').nth(1).getByRole('link').first().click()
+    await page.getByText('An earlier event with its order key').waitFor()
+    for (const response of open) response.end()
+    receiver.answer = (_, response) => response.destroy()
+    for (let n = 0; n < 5; n++) {
+      await posthorn.submit({ type: 'echo', payload: {}, callback_url: `${receiver.url}/fine` })
+    }
+    const stuck = async () => (await admin<Listed>('/v1/admin/deliveries?status=pending')).data[0]
+    await expect.poll(async () => (await stuck())?.next_attempt_at ?? null).not.toBeNull()
+    await page.clock.install({ time: Date.now() + 60_000 })
+    await go(`/deliveries/${(await stuck())?.id}`)
+    await page.getByText('It is overdue').waitFor()
+    await page.getByRole('link', { name: 'The endpoint' }).click()
+    await page.getByText('Breakers open').waitFor()
   })
 
   test('checks the signature of an attempt', async () => {

@@ -4,7 +4,7 @@ import { type Column, type Field, ListPage } from './list.ts'
 import type { Delivery } from './types.ts'
 
 const FIELDS: readonly Field[] = [
-  { name: 'status', label: 'Status', options: ['pending', 'held', 'delivering', 'delivered', 'dead'] },
+  { name: 'status', label: 'Status', options: ['waiting', 'pending', 'held', 'delivering', 'delivered', 'dead'] },
   { name: 'tenant_id', label: 'Tenant' },
   { name: 'endpoint_id', label: 'Endpoint' },
   { name: 'event_id', label: 'Event' },

@@ -3,6 +3,7 @@ import { call } from './api.ts'
 import { AttemptView } from './attempt.ts'
 import { type Loaded, useAct, useData } from './data.ts'
 import { Badge, Button, Facts, Failure, Id, Pending, pretty, Section, Text, Time, Title } from './elements.ts'
+import { Link } from './router.ts'
 import type { Delivery, PlatformEvent } from './types.ts'
 
 const REFRESH_MS = 2000
@@ -19,6 +20,7 @@ export function DeliveryPage({ id }: { id: string }): JSX.Element {
     h(Title, null, 'Delivery ', h('code', null, id)),
     h(Pending, { of: loaded }),
     delivery && h(Facts, { facts: factsOf(delivery) }),
+    delivery && h(Waiting, { delivery }),
     delivery && h(Replay, { delivery, loaded }),
     h(Section, { title: 'Event' }, h(Pending, { of: event }), event.data && h(EventBody, { event: event.data })),
     delivery && h(Attempts, { delivery, event: event.data }),
@@ -44,6 +46,28 @@ function factsOf(delivery: Delivery): [string, JSX.Element | string | number][] 
     ['Made', h(Time, { at: delivery.created_at })],
     ['Ended', h(Time, { at: delivery.finished_at })],
   ]
+}
+
+/** Overdue for longer than this is more than the clocks and the next look. */
+const OVERDUE_MS = 10_000
+
+/** What keeps a delivery that is not under way, as far as it shows. */
+function Waiting({ delivery }: { delivery: Delivery }): JSX.Element | null {
+  const why = whyItWaits(delivery)
+  if (why === null) return null
+  return h(
+    'p',
+    { class: 'notice warn' },
+    `${why} `,
+    h(Link, { to: `/endpoints/${delivery.endpoint_id}` }, 'The endpoint'),
+  )
+}
+
+function whyItWaits({ status, next_attempt_at: next }: Delivery): string | null {
+  if (status === 'held') return 'Its endpoint is disabled. It is kept, and sent when the endpoint is enabled.'
+  if (status === 'waiting') return 'An earlier event with its order key has not ended yet. It is sent behind that one.'
+  const overdue = status === 'pending' && next !== null && Date.now() - Date.parse(next) > OVERDUE_MS
+  return overdue ? 'It is overdue: the breaker of its endpoint is open, or the endpoint takes no more at once.' : null
 }
 
 function Replay({

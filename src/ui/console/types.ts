@@ -20,7 +20,7 @@ export interface Delivery {
   endpoint_id: string
   job_id: string | null
   url: string
-  status: 'pending' | 'held' | 'delivering' | 'delivered' | 'dead'
+  status: 'waiting' | 'pending' | 'held' | 'delivering' | 'delivered' | 'dead'
   attempt_count: number
   replay_count: number
   next_attempt_at: string | null
