@@ -38,6 +38,17 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
   })
 
+  test('says that the service does not answer, rather than asking for a key', async () => {
+    const { page } = session
+    await page.route('**/admin/session', (route) => route.abort())
+    await page.reload()
+    await page.getByRole('alert').getByText('The service does not answer.').waitFor()
+    expect(await page.getByLabel('Admin key').count()).toBe(0)
+    await page.unroute('**/admin/session')
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+  })
+
   test('finds a group of dead letters, shows what a replay would do, replays it, and shows how it arrives', async () => {
     const { page, go, faults } = session
     const { ids, receiver } = platform

@@ -1,12 +1,12 @@
 import { h, type JSX, render } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { call, SESSION } from './api.ts'
+import { call, Problem, SESSION } from './api.ts'
 import { Audit } from './audit.ts'
 import { useAct, useData } from './data.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Deliveries } from './deliveries.ts'
 import { DeliveryPage } from './delivery.ts'
-import { Failure, Pending, pageOfId, Title } from './elements.ts'
+import { Button, Failure, Pending, pageOfId, Title } from './elements.ts'
 import { EndpointPage, Endpoints } from './endpoints.ts'
 import { EventPage } from './event.ts'
 import { FilePage } from './file.ts'
@@ -144,11 +144,21 @@ function Console({ session, onEnd }: { session: Session; onEnd(): void }): JSX.E
 
 function App(): JSX.Element | null {
   const [session, setSession] = useState<Session | null | undefined>(undefined)
-  useEffect(() => {
-    call<Session>(SESSION).then(setSession, () => setSession(null))
-  }, [])
+  const act = useAct()
+  const ask = async () => {
+    const found = await call<Session>(SESSION).catch((error: unknown) => {
+      if (error instanceof Problem && error.status === 401) return null
+      throw error
+    })
+    setSession(found)
+  }
+  useEffect(() => act.run(ask), [])
   useSignedOut(() => setSession(null))
-  if (session === undefined) return null
+  if (session === undefined) {
+    if (act.problem === null) return null
+    const again = h('p', null, h(Button, { act, onPress: ask }, 'Try again'))
+    return h('main', { class: 'sign-in' }, h(Title, null, 'Posthorn'), h(Failure, { problem: act.problem }), again)
+  }
   return session === null ? h(SignIn, { onDone: setSession }) : h(Console, { session, onEnd: () => setSession(null) })
 }
 
