@@ -49,6 +49,20 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByRole('heading', { name: 'Overview' }).waitFor()
   })
 
+  test('leads from a replay to what it could not send', async () => {
+    const { page, go } = session
+    const { admin, ids, posthorn } = platform
+    await posthorn.api(`/v1/endpoints/${ids.endpoint}`, { method: 'PATCH', json: { enabled: false } })
+    const filter = { endpoint_id: ids.endpoint }
+    const { id } = await admin<{ id: string }>('/v1/admin/replays', { filter })
+    await go(`/replays/${id}`)
+    await page.getByText('0 of 3 replayed, 3 could not be, 0 remain').waitFor()
+    await page.getByText('still is one').waitFor()
+    await page.getByRole('link', { name: 'Dead letters of this filter' }).click()
+    await expect.poll(() => page.getByRole('row').nth(1).getByRole('cell').first().innerText()).toBe('3')
+    expect(new URL(page.url()).searchParams.get('endpoint_id')).toBe(ids.endpoint)
+  })
+
   test('finds a group of dead letters, shows what a replay would do, replays it, and shows how it arrives', async () => {
     const { page, go, faults } = session
     const { ids, receiver } = platform

@@ -3,6 +3,7 @@ import { call } from './api.ts'
 import { type Act, useAct, useData } from './data.ts'
 import { Badge, Button, Facts, Failure, Id, number, Pending, Time, Title } from './elements.ts'
 import { type Column, ListPage } from './list.ts'
+import { Link, withQuery } from './router.ts'
 import type { Replay } from './types.ts'
 
 const REFRESH_MS = 1000
@@ -46,6 +47,23 @@ export function ReplayPage({ id }: { id: string }): JSX.Element {
     replay && h(Actions, { replay, act, press }),
     h(Failure, { problem: act.problem }),
     replay && h(Facts, { facts: factsOf(replay) }),
+    replay && h(Outcome, { replay }),
+  )
+}
+
+const WHY_NOT = 'its endpoint is disabled or deleted, its bytes are gone, or it was on its way already'
+
+/** A replay sends; what comes of that, and what it could not send, is to be found elsewhere. */
+function Outcome({ replay: { filter, failed } }: { replay: Replay }): JSX.Element {
+  const { tenant_id: tenant, endpoint_id: endpoint, reason, fingerprint, after, before } = filter
+  const conditions = { tenant_id: tenant, endpoint_id: endpoint, reason, fingerprint, after, before }
+  const given = Object.entries(conditions).map(([name, value]) => [name, value === undefined ? '' : String(value)])
+  return h(
+    'p',
+    null,
+    'What was replayed is on its way again: what dies once more becomes a dead letter anew. ',
+    failed > 0 && `What could not be replayed still is one: ${WHY_NOT}. `,
+    h(Link, { to: withQuery('/dead-letters', Object.fromEntries(given)) }, 'Dead letters of this filter'),
   )
 }
 
