@@ -132,6 +132,21 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByText(await hungUp(), { exact: true }).waitFor()
   })
 
+  test('says when there are more groups than it shows', async () => {
+    const { page, go } = session
+    type Groups = { data: Record<string, unknown>[] }
+    const { data } = await platform.admin<Groups>('/v1/admin/dead-letters/groups')
+    const groups = Array.from({ length: 200 }, (_, n) => ({ ...data[0], fingerprint: `http_${n}` }))
+    let asked = ''
+    await page.route('**/dead-letters/groups?**', (route) => {
+      asked = route.request().url()
+      return route.fulfill({ json: { data: groups, next_cursor: null } })
+    })
+    await go('/dead-letters')
+    await page.getByText('These are the 200 largest groups.').waitFor()
+    expect(new URL(asked).searchParams.get('limit')).toBe('200')
+  })
+
   test('pauses and cancels a replay that runs slowly', async () => {
     const { page, go } = session
     await go('/dead-letters')

@@ -9,7 +9,7 @@ import { go, Link, type Place, usePlace, withQuery } from './router.ts'
 import type { DeadLetter, DeadLetterGroup, List } from './types.ts'
 
 const PATH = '/dead-letters'
-/** There is one page of groups: as many as the API gives. */
+/** As many as the API has in its one page of groups. */
 const MAX_GROUPS = 200
 const REASONS = ['exhausted', 'gone', 'rejected', 'blocked_address', 'expired', 'endpoint_deleted', 'invalid']
 const FIELDS: readonly Field[] = [
@@ -117,7 +117,7 @@ function Groups({
         empty: 'No dead letters that were not replayed.',
       }),
     loaded.data?.data.length === MAX_GROUPS &&
-      h('p', null, 'These are the largest; narrow the conditions to see others.'),
+      h('p', { class: 'quiet' }, `These are the ${MAX_GROUPS} largest groups. Narrow the conditions to see others.`),
   )
 }
 
