@@ -97,7 +97,7 @@ const filesPlace = z
 
 export const publicUrl = z.string().transform((text, context) => {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username || url.search || url.hash) {
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
     return fail(context, 'is not an http or https URL without user name, query and fragment')
   }
   return url.href.replace(/\/+$/, '')

@@ -1,6 +1,7 @@
 import { systemClock } from '../client/clock.ts'
 import { type Client, createClient, PosthornError } from '../client/index.ts'
 import { type Send, transport } from '../client/transport.ts'
+import { publicUrl } from '../config.ts'
 import { EX_CONFIG, StartError } from '../errors.ts'
 import { usage } from './command.ts'
 import { readConnection } from './settings.ts'
@@ -55,8 +56,10 @@ export function patientClient(values: ServiceValues): Client {
 /** @throws StartError when nobody knows */
 export function urlOf({ url }: ServiceValues): string {
   if (url !== undefined) {
-    if (!/^https?:\/\/./i.test(url) || !URL.canParse(url)) throw usage(`--url ${url} is no http or https URL.`)
-    return url.replace(/\/+$/, '')
+    const { success, data } = publicUrl.safeParse(url)
+    if (success) return data
+    // What it says is not repeated: there may be a password in it.
+    throw usage('--url is not an http or https URL without user name, query and fragment.')
   }
   const known = readConnection().url
   if (known !== null) return known

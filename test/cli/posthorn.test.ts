@@ -37,6 +37,16 @@ test('a wrong configuration is told as at a start', async () => {
   expect(exit).toMatchObject({ code: 78, stderr: expect.stringContaining('POSTHORN_PORT') })
 })
 
+test.each(['ftp://127.0.0.1', 'http://name:hidden@127.0.0.1', 'http://:hidden@127.0.0.1', 'http://127.0.0.1/?hidden'])(
+  '--url %s is refused, and not repeated',
+  async (url) => {
+    const { code, stderr } = await runCommand(['jobs', 'ls', '--url', url], { POSTHORN_API_KEY: 'k'.repeat(32) })
+    expect(code).toBe(64)
+    expect(stderr).toContain('--url is not')
+    expect(stderr).not.toContain('hidden')
+  },
+)
+
 test.each([[[]], [['start']], [['serve']]])('posthorn %j is the service', async (args) => {
   const folder = await mkdtemp(join(tmpdir(), 'posthorn-cli-'))
   const child = startCommand(args, inFolder(folder))
