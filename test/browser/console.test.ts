@@ -236,6 +236,24 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     await page.getByRole('region', { name: 'Result' }).getByText('"shown": "yes"').waitFor()
   })
 
+  test('says in the title of the window which page it is', async () => {
+    const { page, go } = session
+    const { ids } = platform
+    await go(`/deliveries/${ids.delivery}`)
+    expect(await page.title()).toBe(`Delivery ${ids.delivery} – Posthorn`)
+    await page.getByRole('link', { name: 'Audit' }).click()
+    await page.getByRole('heading', { name: 'Audit log' }).waitFor()
+    await expect.poll(() => page.title()).toBe('Audit log – Posthorn')
+  })
+
+  test('shows on a phone in which section one is', async () => {
+    const { page, go } = session
+    await page.setViewportSize({ width: 390, height: 844 })
+    await go('/audit')
+    const place = async () => (await page.getByRole('link', { name: 'Audit' }).boundingBox())?.x
+    await expect.poll(place).toBeLessThan(340)
+  })
+
   test('enables, tests and rotates an endpoint', async () => {
     const { page, go } = session
     const { ids } = platform

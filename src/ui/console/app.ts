@@ -115,6 +115,11 @@ function Console({ session, onEnd }: { session: Session; onEnd(): void }): JSX.E
     main.current?.focus()
   }
   const section = `/${path.split('/')[1] ?? ''}`
+  const sections = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // On a phone they are wider than the window.
+    sections.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [section])
   return h(
     'div',
     { class: 'console' },
@@ -134,7 +139,7 @@ function Console({ session, onEnd }: { session: Session; onEnd(): void }): JSX.E
     ),
     h(
       'nav',
-      { class: 'sections', 'aria-label': 'Sections' },
+      { ref: sections, class: 'sections', 'aria-label': 'Sections' },
       SECTIONS.map(([to, label]) => h(Link, { to, current: to === section }, label)),
       h('a', { href: `${base}/docs` }, 'API'),
     ),

@@ -97,6 +97,11 @@ export function Section({ title, children }: { title: string; children?: Compone
 export function Title({ children }: { children?: ComponentChildren }): JSX.Element {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => heading.current?.focus({ preventScroll: true }), [])
+  // Tabs, the history and bookmarks are told apart by it.
+  useEffect(() => {
+    const text = heading.current?.textContent ?? ''
+    document.title = text === '' || text === 'Posthorn' ? 'Posthorn' : `${text} – Posthorn`
+  })
   return h('h1', { tabIndex: -1, ref: heading }, children)
 }
 
