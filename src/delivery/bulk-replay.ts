@@ -20,8 +20,8 @@ export interface BulkReplayOrder {
 
 /** What admins do with many dead letters at once. */
 export interface BulkReplays {
-  /** How many letters the order is about now, and the first of them. */
-  preview(order: BulkReplayOrder, limit: number): Promise<ReplayPreview>
+  /** How many letters the order is about now, and the first of them; with `before` it stays about these alone. */
+  preview(order: BulkReplayOrder, limit: number): Promise<ReplayPreview & { before: number }>
   /** @throws AppError when the key was used for something else, or is being used */
   create(order: BulkReplayOrder, key: NewKey | null, asker: Actor): Promise<{ replay: BulkReplay; repeated: boolean }>
   /** @throws AppError 404, and 409 when it is not in the state for it */
@@ -29,8 +29,10 @@ export interface BulkReplays {
 }
 
 export function bulkReplays({ replays, clock, events }: BulkReplayDependencies): BulkReplays {
-  const preview = ({ filter, order }: BulkReplayOrder, limit: number, before: number) =>
-    replays.preview({ ...filter, before: Math.min(filter.before ?? before, before), replayed: false }, order, limit)
+  const preview = async ({ filter, order }: BulkReplayOrder, limit: number, now: number) => {
+    const before = Math.min(filter.before ?? now, now)
+    return { ...(await replays.preview({ ...filter, before, replayed: false }, order, limit)), before }
+  }
   return {
     preview: (order, limit) => preview(order, limit, clock.now()),
     async create(order, key, asker) {

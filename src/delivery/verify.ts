@@ -15,7 +15,12 @@ export interface VerifyDependencies {
 }
 
 /** Says of a request that a tenant's receiver got whether its signature is right, and if not why. Tells no secret. */
-export type VerifyRequest = (tenantId: string, request: ReceivedRequest) => Promise<Diagnosis>
+export type VerifyRequest = (
+  tenantId: string,
+  request: ReceivedRequest,
+  /** When it was received, in ms; null: now. */
+  at?: number | null,
+) => Promise<Diagnosis>
 
 /** The newest so many endpoints are tried. */
 const PAGE = 200
@@ -23,12 +28,12 @@ const MAX_PAGES = 5
 
 export function requestVerifier(deps: VerifyDependencies): VerifyRequest {
   const { eventStore } = deps
-  return async (tenantId, request) => {
+  return async (tenantId, request, at = null) => {
     const known = await knownKeys(tenantId, deps)
     const id = idOf(request.headers)
     const event = id === null ? null : ((await eventStore.bodies(tenantId, [id])).get(id) ?? null)
     // The time of day, as in what is sent.
-    return diagnose(request, known, event, Math.floor(Date.now() / 1000))
+    return diagnose(request, known, event, Math.floor((at ?? Date.now()) / 1000))
   }
 }
 

@@ -72,6 +72,7 @@ export const ReplaySchema = z
 export const ReplayPreviewSchema = z
   .object({
     count: z.int(),
+    before: Time.openapi({ description: 'As `before` in the filter, it keeps a replay to the letters counted here.' }),
     sample: z.array(DeadLetterSchema).openapi({ description: 'The first of them, at most ten.' }),
   })
   .openapi('ReplayPreview')

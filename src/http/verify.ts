@@ -70,12 +70,20 @@ export function verifyRoutes(add: AddOperation, { verifyRequest }: VerifyRoutes)
       role: 'admin',
       summary: 'Find out why a receiver of any tenant refuses a signature',
       description: 'As `POST /v1/verify`, with the secrets of `tenant_id`. Nothing is stored, and no secret is shown.',
-      body: ReceivedSchema.extend({ tenant_id: z.string() }).openapi('ReceivedRequestOfTenant'),
+      body: ReceivedSchema.extend({
+        tenant_id: z.string(),
+        at: z.iso
+          .datetime({ offset: true })
+          .optional()
+          .openapi({ description: 'When it was received; now without it.' }),
+      }).openapi('ReceivedRequestOfTenant'),
       maxBytes: MAX_BYTES,
       responses: { 200: json(DiagnosisSchema, 'Whether the signature is right, and if not why') },
     },
-    async ({ c, body }) =>
-      c.body(JSON.stringify(await verifyRequest(body.tenant_id, receivedOf(body))), 200, UNCACHED_JSON),
+    async ({ c, body }) => {
+      const at = body.at === undefined ? null : Date.parse(body.at)
+      return c.body(JSON.stringify(await verifyRequest(body.tenant_id, receivedOf(body), at)), 200, UNCACHED_JSON)
+    },
   )
 }
 

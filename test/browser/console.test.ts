@@ -258,13 +258,15 @@ describe.skipIf(NO_BROWSER !== null)('the console', () => {
     const { page, go } = session
     const { ids } = platform
     await go(`/endpoints/${ids.endpoint}`)
-    await page.getByRole('button', { name: 'Disable' }).click()
+    await page.getByRole('button', { name: 'Disable …' }).click()
+    await page.getByRole('button', { name: 'Disable: yes, now' }).click()
     await page.getByText('disabled', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Enable' }).click()
     await page.getByText('enabled', { exact: true }).waitFor()
     await page.getByRole('button', { name: 'Send a test event' }).click()
     await page.getByText('http_status: The receiver answered 500.').waitFor()
-    await page.getByRole('button', { name: 'Rotate the secret' }).click()
+    await page.getByRole('button', { name: 'Rotate the secret …' }).click()
+    await page.getByRole('button', { name: 'Rotate the secret: yes, now' }).click()
     await page.getByText(/^whsec_/).waitFor()
   })
 

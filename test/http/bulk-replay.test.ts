@@ -113,9 +113,16 @@ describe('a bulk replay', () => {
   test('is rehearsed with dry_run: the count and the first ten, and nothing is sent or kept', async () => {
     const { id, path } = await endpointWith(12)
     const order = { filter: { endpoint_id: id }, dry_run: true }
-    const shown = await bodyOf<{ count: number; sample: DeadLetterBody[] }>(await admin('/v1/admin/replays', order))
+    type Preview = { count: number; before: string; sample: DeadLetterBody[] }
+    const shown = await bodyOf<Preview>(await admin('/v1/admin/replays', order))
     const letters = await lettersOf(id)
-    expect(shown).toEqual({ count: 12, sample: letters.reverse().slice(0, 10) })
+    expect(shown).toEqual({ count: 12, before: expect.any(String), sample: letters.reverse().slice(0, 10) })
+    const later = new Date(Date.parse(shown.before) + 60_000).toISOString()
+    const bounded = { ...order, filter: { ...order.filter, before: shown.before } }
+    // What dies from now on is not what was seen.
+    expect(await bodyOf(await admin('/v1/admin/replays', bounded))).toMatchObject({ count: 12, before: shown.before })
+    const open = { ...order, filter: { ...order.filter, before: later } }
+    expect((await bodyOf<Preview>(await admin('/v1/admin/replays', open))).before < later).toBe(true)
     const newest = await bodyOf<typeof shown>(await admin('/v1/admin/replays', { ...order, order: 'newest' }))
     expect(newest.sample).toEqual(letters.reverse().slice(0, 10))
     const { data } = await bodyOf<{ data: ReplayBody[] }>(await admin('/v1/admin/replays'))

@@ -1,7 +1,8 @@
+import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { problemIn } from '../support/problem.ts'
 import { type Hit, type Receiver, startReceiver } from '../support/receiver.ts'
-import { SIGNING_SECRET, startTestService, type TestService } from '../support/service.ts'
+import { ADMIN_KEY, SIGNING_SECRET, startTestService, type TestService } from '../support/service.ts'
 import { folderWithOtherTenant, OTHER_KEY } from '../support/tenants.ts'
 
 interface Diagnosis {
@@ -52,6 +53,35 @@ describe('POST /v1/verify', () => {
     expect(diagnosis).toMatchObject({ valid: true, reason: null })
     expect(diagnosis.checks.find(({ name }) => name === 'signature')?.detail).toContain(id)
     expect(JSON.stringify(diagnosis)).not.toContain(secret.slice(6))
+  })
+
+  test('says to admins whether it was right when it was received', async () => {
+    await register('/then', { event_types: ['then.one'] })
+    const { headers, body } = await received('/then', 'then.one')
+    const { data } = (await (await posthorn.api('/v1/admin/endpoints', { key: ADMIN_KEY })).json()) as {
+      data: { tenant_id: string }[]
+    }
+    const asAdmin = async (changes: object) => {
+      const json = { tenant_id: data[0]?.tenant_id, headers, body, ...changes }
+      return (await (await posthorn.api('/v1/admin/verify', { key: ADMIN_KEY, json })).json()) as Diagnosis
+    }
+    expect(await asAdmin({})).toMatchObject({ valid: true })
+    expect(await asAdmin({ at: '2020-01-01T00:00:00Z' })).toMatchObject({ reason: 'timestamp_outside_tolerance' })
+    expect(await asAdmin({ tenant_id: 'ten_none' })).toMatchObject({ valid: false })
+  })
+
+  test('knows a secret of the tenant that was rotated out', async () => {
+    const made = await posthorn.api('/v1/admin/tenants', { key: ADMIN_KEY, json: { name: 'rotates' } })
+    const tenant = (await made.json()) as { id: string; signing_secret: string }
+    await posthorn.api(`/v1/admin/tenants/${tenant.id}/rotate-secret`, { key: ADMIN_KEY, json: {} })
+    const id = `evt_${'0'.repeat(32)}`
+    const now = new Date()
+    const signature = new Webhook(tenant.signing_secret).sign(id, now, '{}')
+    const seconds = String(Math.floor(now.getTime() / 1000))
+    const headers = { 'webhook-id': id, 'webhook-timestamp': seconds, 'webhook-signature': signature }
+    const json = { tenant_id: tenant.id, headers, body: '{}' }
+    const answer = (await (await posthorn.api('/v1/admin/verify', { key: ADMIN_KEY, json })).json()) as Diagnosis
+    expect(answer.checks.find(({ name }) => name === 'signature')).toMatchObject({ ok: true })
   })
 
   test('compares the body with what was sent', async () => {

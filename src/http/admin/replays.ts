@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Clock } from '../../clock.ts'
 import { REPLAY_ACTIONS, type ReplayAction } from '../../core/bulk-replay.ts'
+import { isoTime } from '../../core/job-view.ts'
 import type { BulkReplayOrder, BulkReplays } from '../../delivery/bulk-replay.ts'
 import type { ReplayStore } from '../../store/store.ts'
 import { actorOf } from '../auth.ts'
@@ -93,8 +94,9 @@ function addCollection(add: AddOperation, { replays, bulkReplays, clock, publicU
     async ({ c, caller, body, raw }) => {
       const order = orderOf(body)
       if (body.dry_run) {
-        const { count, sample } = await bulkReplays.preview(order, SAMPLE)
-        const shown = { count, sample: sample.map((letter) => deadLetterView(letter, publicUrl)) }
+        const { count, before, sample } = await bulkReplays.preview(order, SAMPLE)
+        const letters = sample.map((letter) => deadLetterView(letter, publicUrl))
+        const shown = { count, before: isoTime(before), sample: letters }
         return c.body(JSON.stringify(shown), 200, UNCACHED_JSON)
       }
       const key = idempotencyKey(c, raw, deps.requireIdempotencyKey)

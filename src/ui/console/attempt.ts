@@ -37,7 +37,9 @@ export function AttemptView({ attempt, open, tenantId, body }: AttemptProps): JS
     }),
     attempt.phases_ms && h(Waterfall, { phases: attempt.phases_ms }),
     attempt.request_headers && h(Headers, { title: 'Request headers', headers: attempt.request_headers }),
-    attempt.request_headers && body !== null && h(SignatureCheck, { headers: attempt.request_headers, body, tenantId }),
+    attempt.request_headers &&
+      body !== null &&
+      h(SignatureCheck, { headers: attempt.request_headers, body, tenantId, at: attempt.started_at }),
     attempt.response_headers && h(Headers, { title: 'Response headers', headers: attempt.response_headers }),
     attempt.response_body !== null && h(ResponseBody, { attempt, text: attempt.response_body }),
   )
@@ -63,17 +65,18 @@ function SignatureCheck({
   headers,
   body,
   tenantId,
+  at,
 }: {
   headers: Record<string, string>
   body: string
   tenantId: string
+  at: string
 }): JSX.Element {
   const [diagnosis, setDiagnosis] = useState<Diagnosis | null>(null)
   const act = useAct()
   const check = async () => {
-    setDiagnosis(
-      await call<Diagnosis>('/v1/admin/verify', { method: 'POST', body: { tenant_id: tenantId, headers, body } }),
-    )
+    const received = { tenant_id: tenantId, headers, body, at }
+    setDiagnosis(await call<Diagnosis>('/v1/admin/verify', { method: 'POST', body: received }))
   }
   return h(
     'div',

@@ -10,8 +10,15 @@ export interface Loaded<T> {
   reload(): void
 }
 
-/** What the API answers at `path`, asked again every so many ms while the page is seen. Null: nothing is asked. */
-export function useData<T>(path: string | null, everyMs: number | null = null): Loaded<T> {
+/**
+ * What the API answers at `path`, asked again every so many ms while the page is seen and `isOver` does not say that it
+ * changes no more. Null: nothing is asked.
+ */
+export function useData<T>(
+  path: string | null,
+  everyMs: number | null = null,
+  isOver: (data: T) => boolean = () => false,
+): Loaded<T> {
   const [state, setState] = useState<Omit<Loaded<T>, 'reload'>>({ data: null, problem: null, loading: path !== null })
   const [round, setRound] = useState(0)
   const shown = useRef(path)
@@ -23,6 +30,7 @@ export function useData<T>(path: string | null, everyMs: number | null = null): 
       try {
         const data = await call<T>(path, { signal: controller.signal })
         setState({ data, problem: null, loading: false })
+        if (isOver(data)) return
       } catch (error) {
         if (controller.signal.aborted) return
         setState(({ data }) => ({ data, problem: asProblem(error), loading: false }))

@@ -10,7 +10,7 @@ const REFRESH_MS = 2000
 
 /** Why did it not arrive? The event, and every attempt to deliver it. */
 export function DeliveryPage({ id }: { id: string }): JSX.Element {
-  const loaded = useData<Delivery>(`/v1/admin/deliveries/${id}`, REFRESH_MS)
+  const loaded = useData<Delivery>(`/v1/admin/deliveries/${id}`, REFRESH_MS, ({ finished_at: at }) => at !== null)
   const delivery = loaded.data
   const eventPath = delivery === null ? null : `/v1/admin/events/${delivery.event_id}`
   const event = useData<PlatformEvent>(eventPath)

@@ -1,5 +1,5 @@
 import { type ComponentChildren, h, type JSX } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Act, Loaded } from './data.ts'
 import { Link } from './router.ts'
 
@@ -151,6 +151,22 @@ export interface ButtonProps {
 export function Button({ act, onPress, children, disabled = false, ...more }: ButtonProps): JSX.Element {
   const press = () => act.run(onPress)
   return h('button', { type: 'button', disabled: act.busy || disabled, onClick: press, ...more }, children)
+}
+
+/** Asks once more before it does something that others notice at once. */
+export function SureButton({
+  act,
+  onPress,
+  label,
+}: Pick<ButtonProps, 'act' | 'onPress'> & { label: string }): JSX.Element {
+  const [sure, setSure] = useState(false)
+  const press = async () => {
+    await onPress()
+    setSure(false)
+  }
+  return sure
+    ? h(Button, { act, class: 'danger', onPress: press }, `${label}: yes, now`)
+    : h('button', { type: 'button', onClick: () => setSure(true) }, `${label} …`)
 }
 
 /** Something secret that is shown this once. */

@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks'
 import { call } from './api.ts'
 import { AttemptView } from './attempt.ts'
 import { type Loaded, useAct, useData } from './data.ts'
-import { Badge, Button, Facts, Failure, Id, Pending, Secret, Section, Time, Title } from './elements.ts'
+import { Badge, Button, Facts, Failure, Id, Pending, Secret, Section, SureButton, Time, Title } from './elements.ts'
 import { type Column, ListPage } from './list.ts'
 import { Figures } from './overview.ts'
 import { Link } from './router.ts'
@@ -116,9 +116,11 @@ function Actions({ endpoint, path, loaded }: ActionsProps): JSX.Element {
     h(
       'p',
       { class: 'buttons' },
-      h(Button, { act, onPress: toggle }, endpoint.enabled ? 'Disable' : 'Enable'),
+      endpoint.enabled
+        ? h(SureButton, { act, onPress: toggle, label: 'Disable' })
+        : h(Button, { act, onPress: toggle }, 'Enable'),
       h(Button, { act, onPress: test }, 'Send a test event'),
-      h(Button, { act, onPress: rotate }, 'Rotate the secret'),
+      h(SureButton, { act, onPress: rotate, label: 'Rotate the secret' }),
     ),
     h(Failure, { problem: act.problem }),
     secret && h(Secret, { label: 'The new secret; the old one signs beside it for a day', secret }),

@@ -8,7 +8,7 @@ const REFRESH_MS = 1000
 
 /** A job from its submission to its callback. */
 export function JobPage({ id }: { id: string }): JSX.Element {
-  const loaded = useData<Job>(`/v1/admin/jobs/${id}`, REFRESH_MS)
+  const loaded = useData<Job>(`/v1/admin/jobs/${id}`, REFRESH_MS, isOver)
   const job = loaded.data
   return h(
     'div',
@@ -26,6 +26,10 @@ export function JobPage({ id }: { id: string }): JSX.Element {
     job && h(Shown, { title: 'Payload', value: job.expired ? 'It has expired.' : job.payload }),
   )
 }
+
+/** Its callback may go on for days: that has a page of its own. */
+const isOver = ({ finished_at: at, callback }: Job): boolean =>
+  at !== null && (callback === null || callback.status === 'delivered' || callback.status === 'dead')
 
 function Shown({ title, value }: { title: string; value: unknown }): JSX.Element {
   return h(Section, { title }, h(Text, { text: JSON.stringify(value, null, 2), label: title }))

@@ -2,7 +2,7 @@ import { h, type JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { call, idempotencyKey } from './api.ts'
 import { useAct, useData } from './data.ts'
-import { Badge, Button, Facts, Failure, Id, Pending, Secret, Time, Title } from './elements.ts'
+import { Badge, Button, Facts, Failure, Id, Pending, Secret, SureButton, Time, Title } from './elements.ts'
 import { type Column, ListPage } from './list.ts'
 import { Link, usePlace } from './router.ts'
 import type { ApiKey } from './types.ts'
@@ -76,22 +76,18 @@ function stateOf({ revoked_at: revoked, expires_at: expires }: ApiKey): string {
   return expires !== null && Date.parse(expires) <= Date.now() ? 'expired' : 'active'
 }
 
-/** Asks once more before it is done: whoever calls with the key is shut out at once. */
+/** Whoever calls with the key is shut out at once. */
 function Revoke({ apiKey, onDone }: { apiKey: ApiKey; onDone(): void }): JSX.Element | null {
-  const [sure, setSure] = useState(false)
   const act = useAct()
   if (apiKey.revoked_at !== null) return null
   const revoke = async () => {
     await call(`/v1/admin/keys/${apiKey.id}/revoke`, { method: 'POST' })
     onDone()
   }
-  const label = `Revoke ${apiKey.name}`
   return h(
     'span',
     null,
-    sure
-      ? h(Button, { act, class: 'danger', onPress: revoke }, `${label}: yes, now`)
-      : h('button', { type: 'button', 'aria-label': label, onClick: () => setSure(true) }, 'Revoke …'),
+    h(SureButton, { act, onPress: revoke, label: `Revoke ${apiKey.name}` }),
     h(Failure, { problem: act.problem }),
   )
 }

@@ -8,6 +8,7 @@ import type { DeadLetter, Replay } from './types.ts'
 
 interface Preview {
   count: number
+  before: string
   sample: DeadLetter[]
 }
 
@@ -42,8 +43,10 @@ function ReplayForm({ filter, onClose }: { filter: Record<string, string | boole
     if (form.current?.reportValidity() === false) return
     const data = new FormData(form.current ?? undefined)
     const rate = String(data.get('rate') ?? '')
+    // What died since the dry run was not seen, and is not replayed.
+    const { all: _, ...conditions } = filter
     const body = {
-      filter,
+      filter: { ...conditions, before: preview?.before },
       order: data.get('order'),
       enable: data.get('enable') === 'on',
       ...(rate !== '' && { rate_per_s: Number(rate) }),
@@ -58,9 +61,12 @@ function ReplayForm({ filter, onClose }: { filter: Record<string, string | boole
     h(
       'ul',
       { class: 'conditions' },
-      Object.entries(filter).map(([name, value]) =>
-        h('li', null, h('span', { class: 'quiet' }, `${name} `), h('code', null, String(value))),
-      ),
+      filter.all === true && h('li', null, 'Every dead letter of all tenants'),
+      Object.entries(filter)
+        .filter(([name]) => name !== 'all')
+        .map(([name, value]) =>
+          h('li', null, h('span', { class: 'quiet' }, `${name} `), h('code', null, String(value))),
+        ),
     ),
     preview === null ? h('p', { role: 'status' }, 'Counting …') : h(Sample, preview),
     h(Options, null),
@@ -109,7 +115,7 @@ function Options(): JSX.Element {
   )
 }
 
-function Sample({ count, sample }: Preview): JSX.Element {
+function Sample({ count, sample }: Pick<Preview, 'count' | 'sample'>): JSX.Element {
   const some = sample.map(({ id, delivery_id: delivery, reason, died_at: at }) =>
     h('li', { key: id }, h(Id, { id: delivery }), ` ${reason}, died `, h(Time, { at })),
   )

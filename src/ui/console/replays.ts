@@ -31,7 +31,7 @@ export function Replays(): JSX.Element {
 /** How far a bulk replay is, while it runs. */
 export function ReplayPage({ id }: { id: string }): JSX.Element {
   const path = `/v1/admin/replays/${id}`
-  const loaded = useData<Replay>(path, REFRESH_MS)
+  const loaded = useData<Replay>(path, REFRESH_MS, ({ finished_at: at }) => at !== null)
   const act = useAct()
   const replay = loaded.data
   const press = (action: string) => async () => {

@@ -2,7 +2,7 @@ import { h, type JSX } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { call, idempotencyKey } from './api.ts'
 import { useAct, useData } from './data.ts'
-import { Button, Facts, Failure, Id, Pending, Secret, Section, Time, Title } from './elements.ts'
+import { Button, Facts, Failure, Id, Pending, Secret, Section, SureButton, Time, Title } from './elements.ts'
 import { type Column, ListPage } from './list.ts'
 import { Figures } from './overview.ts'
 import { Link } from './router.ts'
@@ -85,7 +85,7 @@ export function TenantPage({ id }: { id: string }): JSX.Element {
           ['Made', h(Time, { at: tenant.created_at })],
         ],
       }),
-    h('p', { class: 'buttons' }, h(Button, { act, onPress: rotate }, 'Rotate the signing secret')),
+    h('p', { class: 'buttons' }, h(SureButton, { act, onPress: rotate, label: 'Rotate the signing secret' })),
     h(Failure, { problem: act.problem }),
     secret && h(Secret, { label: 'The new signing secret; the old one signs beside it for a day', secret }),
     h('ul', null, ['jobs', 'deliveries', 'dead-letters', 'endpoints', 'keys'].map(list)),
