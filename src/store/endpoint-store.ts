@@ -57,13 +57,16 @@ export type AddedEndpoint =
   | { kind: 'key_reused' }
   | { kind: 'key_busy' }
 
+/** Why an endpoint is not sent to. */
+export type Trouble = 'disabled' | 'open'
+
 /** Registered endpoints. Deleted ones are not found. */
 export interface EndpointStore {
   add(endpoint: Endpoint, key: NewKey | null): Promise<AddedEndpoint>
   /** @param tenantId Null for admins */
   get(tenantId: string | null, id: string): Promise<Endpoint | null>
-  /** Newest first. */
-  list(tenantId: string | null, page: Page): Promise<Endpoint[]>
+  /** Newest first. @param trouble Only those that are disabled, or whose breaker is open */
+  list(tenantId: string | null, page: Page, trouble?: Trouble): Promise<Endpoint[]>
   /** Writes what `change` makes of the endpoint, with its lane held. Null when there is none. */
   update(
     tenantId: string | null,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { noticeMaker } from '../../src/delivery/notices.ts'
 import { newEndpointRow } from '../../src/store/new-rows.ts'
-import type { NewEvent, NewKey } from '../../src/store/store.ts'
+import type { NewEvent, NewKey, Trouble } from '../../src/store/store.ts'
 import { addEndpoint } from '../support/dead-letters.ts'
 import { callback, completed, newJob, OTHER, record, silent, TENANT, unreserved, WORKER } from './fixtures.ts'
 import type { Subject } from './jobs.contract.ts'
@@ -52,6 +52,17 @@ export function endpointsContract(subject: Subject): void {
     expect(await store.endpoints.remove(OTHER, id, clock.now())).toBe(false)
     expect(await store.endpoints.update(null, id, (one) => ({ ...one, description: 'ours' }))).toMatchObject({ id })
     expect(await store.endpoints.get(TENANT, id)).toMatchObject({ description: 'ours' })
+  })
+
+  test('those that are not sent to are listed by why', async () => {
+    const { store, clock } = subject()
+    const [fine, disabled, open] = [await register(), await register(), await register()]
+    await store.endpoints.update(null, disabled, (one) => ({ ...one, disabledAt: clock.now() }))
+    await store.endpoints.update(null, open, (one) => ({ ...one, probeAt: clock.now() }))
+    const ids = async (trouble?: Trouble) => (await store.endpoints.list(null, all, trouble)).map(({ id }) => id)
+    expect(await ids()).toEqual([open, disabled, fine])
+    expect(await ids('disabled')).toEqual([disabled])
+    expect(await ids('open')).toEqual([open])
   })
 
   test('20 changes at once all count', async () => {

@@ -29,13 +29,19 @@ export function adminEndpointRoutes(add: AddOperation, deps: AdminEndpointRoutes
       tag: 'Admin',
       role: 'admin',
       summary: 'List the endpoints of all tenants, the newest first',
-      query: z.object({ tenant_id: z.string().min(1).optional(), ...pageParameters }),
+      query: z.object({
+        tenant_id: z.string().min(1).optional(),
+        trouble: z.enum(['disabled', 'open']).optional().openapi({
+          description: 'Only those that are not sent to: disabled, or with an open breaker.',
+        }),
+        ...pageParameters,
+      }),
       responses: { 200: listOf(AdminEndpointSchema, 'A page of endpoints') },
     },
     (input) =>
       answerList(input, {
         publicUrl,
-        find: (page) => endpoints.list(input.query.tenant_id ?? null, page),
+        find: (page) => endpoints.list(input.query.tenant_id ?? null, page, input.query.trouble),
         json: async (endpoint) => JSON.stringify(await show(endpoint)),
       }),
   )

@@ -11,7 +11,9 @@ const add = statement(insertRows(endpoints))
 const get = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE}`)
 const hold = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE} FOR NO KEY UPDATE`)
 const list = statement(
-  `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before::text IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit`,
+  `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before::text IS NULL OR id < @before)
+    AND (@trouble::text IS NULL OR CASE @trouble WHEN 'disabled' THEN disabled_at ELSE probe_at END IS NOT NULL)
+    ORDER BY id DESC LIMIT @limit`,
 )
 const save = statement(updateRows(endpoints))
 const remove = statement(
@@ -36,7 +38,7 @@ export function postgresEndpoints(db: Database): EndpointStore {
         })
         .catch(orKeyBusy(key)),
     get: (tenantId, id) => find(db, get({ tenantId, id })),
-    list: (tenantId, page) => db.rows<Endpoint>(list({ tenantId, ...page })),
+    list: (tenantId, page, trouble) => db.rows<Endpoint>(list({ tenantId, ...page, trouble: trouble ?? null })),
     update: (tenantId, id, change, audit = null) =>
       db.transaction(async (tx) => {
         const endpoint = await find(tx, hold({ tenantId, id }))

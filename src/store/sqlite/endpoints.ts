@@ -16,7 +16,9 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
   const takeKey = keyTaker(db)
   const get = db.prepare<[object], Endpoint>(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${visible}`)
   const list = db.prepare<[object], Endpoint>(
-    `SELECT ${ALL} FROM endpoints WHERE ${visible} AND (@before IS NULL OR id < @before) ORDER BY id DESC LIMIT @limit`,
+    `SELECT ${ALL} FROM endpoints WHERE ${visible} AND (@before IS NULL OR id < @before)
+      AND (@trouble IS NULL OR CASE @trouble WHEN 'disabled' THEN disabled_at ELSE probe_at END IS NOT NULL)
+      ORDER BY id DESC LIMIT @limit`,
   )
   const save = db.prepare(updateById(endpoints))
   const remove = db.prepare(
@@ -37,7 +39,7 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
         return { kind: 'created', endpoint }
       }),
     get: async (tenantId, id) => get.get({ tenantId, id }) ?? null,
-    list: async (tenantId, page) => list.all({ tenantId, ...page }),
+    list: async (tenantId, page, trouble) => list.all({ tenantId, ...page, trouble: trouble ?? null }),
     update: (tenantId, id, change, audit = null) =>
       writer.run(() => {
         const endpoint = get.get({ tenantId, id })

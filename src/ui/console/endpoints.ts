@@ -24,7 +24,10 @@ export function Endpoints(): JSX.Element {
     title: 'Endpoints',
     path: '/endpoints',
     source: '/v1/admin/endpoints',
-    fields: [{ name: 'tenant_id', label: 'Tenant' }],
+    fields: [
+      { name: 'tenant_id', label: 'Tenant' },
+      { name: 'trouble', label: 'Not sent to', options: ['disabled', 'open'] },
+    ],
     columns: COLUMNS,
     keyOf: ({ id }) => id,
   })

@@ -55,11 +55,16 @@ function Cards({ stats }: { stats: Stats }): JSX.Element {
     queue.oldest_job_due_at !== undefined &&
       waitingCard('Jobs ready', queue.jobs_ready, queue.jobs_ready_at_least, queue.oldest_job_due_at),
     lane && waitingCard('Still to be sent', lane.pending, lane.pending_at_least, lane.oldest_due_at),
-    card('Breakers open', number(queue.breakers_open), 'endpoints that do not answer', queue.breakers_open > 0),
+    card(
+      'Breakers open',
+      number(queue.breakers_open),
+      h(Link, { to: '/endpoints?trouble=open' }, 'endpoints that do not answer'),
+      queue.breakers_open > 0,
+    ),
     card(
       'Endpoints held',
       number(queue.endpoints_held),
-      'disabled, with deliveries kept for them',
+      h(Link, { to: '/endpoints?trouble=disabled' }, 'disabled, with deliveries kept for them'),
       queue.endpoints_held > 0,
     ),
     totals.dead > 0 &&
@@ -85,6 +90,6 @@ function waitingCard(
 ): JSX.Element {
   const value = count === undefined ? `${number(atLeast ?? 0)} or more` : number(count)
   const note =
-    oldest === null ? 'nothing waits' : h('span', null, `oldest ${age(oldest)}, due `, h(Time, { at: oldest }))
+    oldest === null ? 'nothing is due' : h('span', null, `oldest ${age(oldest)}, due `, h(Time, { at: oldest }))
   return card(label, value, note, oldest !== null && Date.now() - Date.parse(oldest) > 60_000)
 }
