@@ -38,18 +38,20 @@ test('a backlog is worked off as places become free, not by the second', async (
     Array.from({ length: 20 }, () => posthorn.submit({ type: 'echo', payload: { delay_ms: 20 } })),
   )
   for (const id of ids) await posthorn.job(id, finished)
-  expect(Date.now() - begin).toBeLessThan(4000)
+  // By the second it would be 10 s.
+  expect(Date.now() - begin).toBeLessThan(8000)
 })
 
 test('also when it is their type that has no more places', async () => {
   await using roomy = await startTestService()
   // They become ready together, so that no later submission wakes the workers. 32 of a type run at once.
-  const runAt = Date.now() + 1500
+  const runAt = Date.now() + 2500
   const json = { type: 'echo', payload: { delay_ms: 50 }, run_at: new Date(runAt).toISOString() }
-  const ids = await Promise.all(Array.from({ length: 200 }, () => roomy.submit(json)))
+  const ids = await Promise.all(Array.from({ length: 400 }, () => roomy.submit(json)))
   for (const id of ids) await roomy.job(id, finished)
   expect(Date.now()).toBeGreaterThan(runAt)
-  expect(Date.now() - runAt).toBeLessThan(4000)
+  // By the second it would be 12 s at least.
+  expect(Date.now() - runAt).toBeLessThan(10_000)
 })
 
 test('no more jobs run at once than there are places', async () => {
