@@ -15,12 +15,13 @@ export function number(value: number): string {
   return value.toLocaleString()
 }
 
-/** `250 ms`, `1.4 s`, `3 min`, `2.5 h`. */
+/** `250 ms`, `1.4 s`, `3 min`, `2.5 h`, `7.0 d`. */
 export function duration(ms: number | null): string {
   if (ms === null) return '–'
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 100_000) return `${(ms / 1000).toFixed(1)} s`
-  return ms < 6_000_000 ? `${Math.round(ms / 60_000)} min` : `${(ms / 3_600_000).toFixed(1)} h`
+  if (ms < 6_000_000) return `${Math.round(ms / 60_000)} min`
+  return ms < 172_800_000 ? `${(ms / 3_600_000).toFixed(1)} h` : `${(ms / 86_400_000).toFixed(1)} d`
 }
 
 export function age(at: string | null | undefined): string {
