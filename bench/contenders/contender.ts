@@ -1,0 +1,40 @@
+/** What may differ from run to run. */
+export interface Settings {
+  roles: string
+  /** Of every signature. */
+  secret: string
+  /** Where the receiver listens. */
+  receiverPort: number
+  /** Attempts at once, as the endpoints of the run allow. */
+  concurrency: number
+  /** The service processes; the bare loop has one whatever this says. */
+  processes: number
+}
+
+/** A job as the service itself knows it in the end. `delivered` counts the deliveries of its end, or of an event. */
+export interface Stored {
+  id: string
+  /** Null: an event. */
+  status: string | null
+  delivered: number
+}
+
+/** A contender that runs. Disposing ends it and removes what it stored. */
+export interface Target extends AsyncDisposable {
+  urls: string[]
+  /** Of the contender's own processes. */
+  pids: number[]
+  headers: Record<string, string>
+  /** Ends it, waits, and reads what it has stored; null when it stores nothing. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<Stored[] | null>
+  /** Processor time of the database's own processes so far, in µs; null where there are none. */
+  databaseCpuUs(): Promise<number | null>
+  /** Of database and log, as they are. */
+  diskBytes(): Promise<number | null>
+}
+
+/** What is measured: the service on one of its engines, or the bare loop. */
+export interface Contender {
+  name: string
+  start(settings: Settings): Promise<Target>
+}

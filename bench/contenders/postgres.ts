@@ -1,0 +1,52 @@
+import pg from 'pg'
+import { type PostgresServer, startPostgresServer } from '../../test/support/postgres-server.ts'
+import { childrenOf, cpuUs, parentOf } from '../proc.ts'
+import type { Contender, Stored } from './contender.ts'
+import { READ_STORED } from './read-stored.ts'
+import { type RunDatabase, type ServiceOptions, service } from './service.ts'
+
+/** One server for all runs of the harness, started when the first needs it; each run gets a database of its own. */
+export class PostgresForRuns implements AsyncDisposable {
+  #server: Promise<PostgresServer> | null = null
+
+  /** The service on PostgreSQL as it comes, fsync included. */
+  contender(options: ServiceOptions): Contender {
+    return service('postgres', () => this.#newDatabase(), options)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#server)?.[Symbol.asyncDispose]()
+  }
+
+  async #newDatabase(): Promise<RunDatabase> {
+    this.#server ??= startPostgresServer({ durable: true })
+    const server = await this.#server
+    const url = await server.createDatabase()
+    const name = decodeURIComponent(new URL(url).pathname.slice(1))
+    const value = (database: string, sql: string) => queryOf<{ value: string }>(database, sql)
+    const [backend] = await value(url, 'SELECT pg_backend_pid() AS value')
+    const postmaster = await parentOf(Number(backend?.value))
+    return {
+      url,
+      read: () => queryOf<Stored>(url, READ_STORED),
+      cpuUs: async () => {
+        const pids = [postmaster, ...(await childrenOf(postmaster))]
+        return (await Promise.all(pids.map((pid) => cpuUs(pid, { withChildren: true })))).reduce((a, b) => a + b, 0)
+      },
+      bytes: async () => Number((await value(url, 'SELECT pg_database_size(current_database()) AS value'))[0]?.value),
+      [Symbol.asyncDispose]: async () => {
+        await queryOf(server.url(), `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`)
+      },
+    }
+  }
+}
+
+async function queryOf<Row>(url: string, sql: string): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    return (await client.query(sql)).rows as Row[]
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,56 @@
+import { parseArgs } from 'node:util'
+
+export type EngineChoice = 'sqlite' | 'postgres' | 'both'
+
+export interface Options {
+  /** In the order they were named; empty: all. */
+  parts: string[]
+  engine: EngineChoice
+  /** Of each run, after its warm-up. */
+  seconds: number
+  warmupSeconds: number
+  repeats: number
+  /** Folder for processor profiles of the service; null: none are taken. */
+  profile: string | null
+  /** Whether docs/performance.md gets the figures. */
+  writeDocs: boolean
+}
+
+export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--seconds 2] [--warmup 1] [--repeats 3]
+                   [--profile FOLDER] [--write-docs]`
+
+/** @throws Error that says what is wrong */
+export function readOptions(args: readonly string[]): Options {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      engine: { type: 'string', default: 'both' },
+      seconds: { type: 'string', default: '2' },
+      warmup: { type: 'string', default: '1' },
+      repeats: { type: 'string', default: '3' },
+      profile: { type: 'string' },
+      'write-docs': { type: 'boolean', default: false },
+    },
+  })
+  return {
+    parts: positionals,
+    engine: engineOf(values.engine),
+    seconds: positive('seconds', values.seconds),
+    warmupSeconds: positive('warmup', values.warmup),
+    repeats: Math.ceil(positive('repeats', values.repeats)),
+    profile: values.profile ?? null,
+    writeDocs: values['write-docs'],
+  }
+}
+
+function engineOf(text: string): EngineChoice {
+  if (text === 'sqlite' || text === 'postgres' || text === 'both') return text
+  throw new Error(`--engine is sqlite, postgres or both, not ${text}`)
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text)
+  if (value > 0 && value < 3600) return value
+  throw new Error(`--${name} is a number above 0, not ${text}`)
+}

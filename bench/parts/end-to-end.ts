@@ -1,0 +1,46 @@
+import { deliveryFigures } from '../figures.ts'
+import { ALL_ROLES, type RunPlan, run } from '../run.ts'
+import type { Bench } from './part.ts'
+
+const NAME = 'end-to-end'
+const CONNECTIONS = 32
+/** Enough for four times as many as one endpoint may have in flight, so that none waits for the generator. */
+const OUTSTANDING = 256
+
+/** Jobs accepted, processed, delivered and recorded. */
+export async function endToEnd({ contenders, results, times }: Bench): Promise<void> {
+  for (const endpoints of [1, 100]) {
+    for (const receiverDelayMs of [0, 20]) {
+      await results.measure(NAME, loadName(endpoints, receiverDelayMs), contenders, async (contender) =>
+        deliveryFigures(await run(contender, { ...endToEndPlan(times), endpoints, receiverDelayMs })),
+      )
+    }
+  }
+}
+
+/** One endpoint that answers at once. */
+export function endToEndPlan(times: Bench['times']): RunPlan {
+  return {
+    ...times,
+    roles: ALL_ROLES,
+    connections: CONNECTIONS,
+    outstanding: OUTSTANDING,
+    send: 'jobs',
+    endpoints: 1,
+    receiverDelayMs: 0,
+    drains: true,
+  }
+}
+
+/** The rate with one endpoint that answers at once: measured before, or now. */
+export async function endToEndRate({ contenders, results, times }: Bench, name: string): Promise<number> {
+  const known = results.rateOf(NAME, loadName(1, 0), name)
+  const contender = contenders.find((one) => one.name === name)
+  if (known !== null || contender === undefined) return known ?? 0
+  return deliveryFigures(await run(contender, endToEndPlan(times))).ratePerS ?? 0
+}
+
+function loadName(endpoints: number, delayMs: number): string {
+  const answer = delayMs === 0 ? 'answering at once' : `answering after ${delayMs} ms`
+  return `${endpoints} endpoint${endpoints === 1 ? '' : 's'} ${answer}`
+}

@@ -1,0 +1,17 @@
+import type { Contender } from '../contenders/contender.ts'
+import type { Results } from '../results.ts'
+import type { RunPlan } from '../run.ts'
+
+/** What parts have in common. */
+export interface Bench {
+  /** The bare loop, then the service on each engine. */
+  contenders: readonly Contender[]
+  /** Without the bare loop. */
+  services: readonly Contender[]
+  results: Results
+  /** How long each run is. */
+  times: Pick<RunPlan, 'warmupMs' | 'windowMs'>
+}
+
+/** Measures one thing, and leaves its rows in the results. */
+export type Part = (bench: Bench) => Promise<void>

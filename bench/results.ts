@@ -1,0 +1,96 @@
+import { RefusedFigure } from './check.ts'
+import { BARE } from './contenders/bare.ts'
+import type { Contender } from './contenders/contender.ts'
+import { type Figures, type Metric, type Spread, spreadOf } from './figures.ts'
+
+/** What repeated runs of one contender under one load gave. */
+export interface Row {
+  part: string
+  load: string
+  contender: string
+  figures: Partial<Record<Metric, Spread>>
+  /** To the medians of the bare loop under the same load, where it has run. */
+  ratios: { rate?: number; cpu?: number }
+  /** Why there are no figures. */
+  refused?: string
+}
+
+/** Collects rows; tells `progress` of each run. */
+export class Results {
+  readonly rows: Row[] = []
+  readonly #repeats: number
+  readonly #progress: (text: string) => void
+
+  constructor(repeats: number, progress: (text: string) => void) {
+    this.#repeats = repeats
+    this.#progress = progress
+  }
+
+  /**
+   * Runs each contender in turn, and all of them again: whatever the machine does meanwhile, it does to all. A figure
+   * that is refused leaves its row without any.
+   */
+  async measure(
+    part: string,
+    load: string,
+    contenders: readonly Contender[],
+    runOnce: (contender: Contender) => Promise<Figures>,
+  ): Promise<void> {
+    const rows = contenders.map(
+      (contender): Row => ({ part, load, contender: contender.name, figures: {}, ratios: {} }),
+    )
+    const samples = new Map<Row, Figures[]>(rows.map((row) => [row, []]))
+    for (let repeat = 1; repeat <= this.#repeats; repeat++) {
+      for (const [index, row] of rows.entries()) {
+        const what = `${part} · ${load} · ${row.contender} · ${repeat} of ${this.#repeats}`
+        if (row.refused !== undefined) continue
+        try {
+          const figures = await runOnce(contenders[index] as Contender)
+          samples.get(row)?.push(figures)
+          this.#progress(`${what}: ${brief(figures)}`)
+        } catch (error) {
+          if (!(error instanceof RefusedFigure)) throw error
+          row.refused = error.message
+          this.#progress(`${what}: ${error.message}`)
+        }
+      }
+    }
+    for (const row of rows) if (row.refused === undefined) row.figures = spreads(samples.get(row) ?? [])
+    this.rows.push(...withRatios(rows))
+  }
+
+  /** The median rate of a row that is there already; null when it is not. */
+  rateOf(part: string, load: string, contender: string): number | null {
+    const found = this.rows.find((row) => row.part === part && row.load === load && row.contender === contender)
+    return found?.figures.ratePerS?.median ?? null
+  }
+}
+
+function spreads(samples: readonly Figures[]): Row['figures'] {
+  const metrics = Object.keys(samples[0] ?? {}) as Metric[]
+  return Object.fromEntries(metrics.map((metric) => [metric, spreadOf(samples.map((one) => one[metric] as number))]))
+}
+
+function withRatios(rows: readonly Row[]): Row[] {
+  const bare = rows.find(({ contender }) => contender === BARE)?.figures
+  return rows.map((row) => ({
+    ...row,
+    ratios: {
+      ...ratio('rate', row.figures.ratePerS, bare?.ratePerS),
+      ...ratio('cpu', row.figures.cpuUsEach, bare?.cpuUsEach),
+    },
+  }))
+}
+
+function ratio(name: 'rate' | 'cpu', own: Spread | undefined, bare: Spread | undefined): Row['ratios'] {
+  return own === undefined || bare === undefined ? {} : { [name]: own.median / bare.median }
+}
+
+function brief({ ratePerS, cpuUsEach, p50Ms, p99Ms }: Figures): string {
+  const parts = [
+    ratePerS === undefined ? [] : [`${Math.round(ratePerS)}/s`],
+    cpuUsEach === undefined ? [] : [`${Math.round(cpuUsEach)} µs`],
+    p50Ms === undefined || p99Ms === undefined ? [] : [`p50 ${p50Ms.toFixed(1)} ms, p99 ${p99Ms.toFixed(1)} ms`],
+  ]
+  return parts.flat().join(', ')
+}
