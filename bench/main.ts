@@ -7,9 +7,11 @@ import { onSqlite } from './contenders/sqlite.ts'
 import { describeMachine } from './machine.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { accept } from './parts/accept.ts'
+import { cost } from './parts/cost.ts'
 import { endToEnd } from './parts/end-to-end.ts'
 import { latency } from './parts/latency.ts'
 import type { Bench, Part } from './parts/part.ts'
+import { processes } from './parts/processes.ts'
 import { publish } from './parts/publish.ts'
 import { markdownReport, type Report, textReport } from './report.ts'
 import { Results } from './results.ts'
@@ -19,7 +21,7 @@ const PAGE = join(import.meta.dirname, '../docs/performance.md')
 /** Between these, docs/performance.md has the latest figures. */
 const FIGURES = /(?<=<!-- figures -->\n)[\s\S]*(?=<!-- end of figures -->)/
 
-const PARTS: Record<string, Part> = { accept, 'end-to-end': endToEnd, latency, publish }
+const PARTS: Record<string, Part> = { accept, 'end-to-end': endToEnd, latency, publish, cost, processes }
 
 function chosenParts({ parts }: Options): Part[] {
   const names = parts.length === 0 ? Object.keys(PARTS) : parts
@@ -32,14 +34,13 @@ function chosenParts({ parts }: Options): Part[] {
 
 function benchOf(options: Options, postgres: PostgresForRuns): Bench {
   const { engine, repeats, seconds, warmupSeconds, profile } = options
-  const service = { nodeArgs: profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`] }
-  const services = [
-    ...(engine === 'postgres' ? [] : [onSqlite(service)]),
-    ...(engine === 'sqlite' ? [] : [postgres.contender(service)]),
-  ]
+  const nodeArgs = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const embedded = (counted: boolean) => (engine === 'postgres' ? [] : [onSqlite({ nodeArgs, counted })])
+  const clustered = (counted: boolean) => (engine === 'sqlite' ? [] : [postgres.contender({ nodeArgs, counted })])
   return {
-    contenders: [bareLoop(), ...services],
-    services,
+    contenders: [bareLoop(), ...embedded(false), ...clustered(false)],
+    counted: [...embedded(true), ...clustered(true)],
+    clustered: clustered(false),
     results: new Results(repeats, (text) => process.stderr.write(`${text}\n`)),
     times: { warmupMs: 1000 * warmupSeconds, windowMs: 1000 * seconds },
   }

@@ -16,7 +16,7 @@ export interface Options {
   writeDocs: boolean
 }
 
-export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--seconds 2] [--warmup 1] [--repeats 3]
+export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--seconds 2] [--warmup 2] [--repeats 3]
                    [--profile FOLDER] [--write-docs]`
 
 /** @throws Error that says what is wrong */
@@ -27,7 +27,7 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       engine: { type: 'string', default: 'both' },
       seconds: { type: 'string', default: '2' },
-      warmup: { type: 'string', default: '1' },
+      warmup: { type: 'string', default: '2' },
       repeats: { type: 'string', default: '3' },
       profile: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { checkOutcome, type Outcome } from './check.ts'
-import type { Contender, Target } from './contenders/contender.ts'
+import type { Contender, Counters, Target } from './contenders/contender.ts'
 import { Helper } from './helper.ts'
 import type { LoadMessage, LoadPlan, LoadReport, LoadRequest, Pace, ReceiverMessage } from './messages.ts'
 import { monotonicMs } from './monotonic.ts'
@@ -39,6 +39,8 @@ export interface Run extends Outcome {
   peakRssBytes: number
   /** What the run has written, per job or event; null where nothing is stored. */
   diskBytesEach: number | null
+  /** From before the first request to after the last delivery; null where nothing is counted. */
+  counted: Counters | null
 }
 
 export const ALL_ROLES = 'api,worker,dispatcher'
@@ -71,19 +73,27 @@ export async function run(contender: Contender, plan: RunPlan): Promise<Run> {
   )
   const requests = await requestsOf(plan, target, secret, `http://127.0.0.1:${port}`)
   const bytesBefore = await target.diskBytes()
+  const countersBefore = await target.counters()
   const generator = stack.use(new Helper<LoadMessage>('load/main.ts'))
   const observed = await observe(generator, target, loadPlan(plan, target, requests, progressPort))
   const { load } = observed
   if (plan.drains) await drained(receiver, load.ids.length * deliveriesEach(plan), plan.drainMs)
   const peaks = await Promise.all(target.pids.map(peakRssBytes))
-  const bytesAfter = await target.diskBytes()
+  const counted = difference(countersBefore, await target.counters())
   const stored = await target.end(plan.drains ? 'SIGTERM' : 'SIGKILL')
+  const bytesAfter = await target.diskBytes()
   receiver.send({ kind: 'report' })
   const received = await receiver.next('report')
   checkOutcome({ load, received, stored }, { deliveriesEach: plan.drains ? deliveriesEach(plan) : null })
   const diskBytesEach =
     bytesBefore === null || bytesAfter === null ? null : (bytesAfter - bytesBefore) / load.ids.length
-  return { ...observed, received, stored, peakRssBytes: Math.max(...peaks), diskBytesEach }
+  return { ...observed, received, stored, peakRssBytes: Math.max(...peaks), diskBytesEach, counted }
+}
+
+function difference(before: Counters | null, after: Counters | null): Counters | null {
+  if (before === null || after === null) return null
+  const syncs = before.syncs === null || after.syncs === null ? null : after.syncs - before.syncs
+  return { rowWrites: after.rowWrites - before.rowWrites, commits: after.commits - before.commits, syncs }
 }
 
 /** How many deliveries each job or event makes. */
@@ -135,7 +145,7 @@ async function register({ urls: [url], headers }: Target, endpoint: object): Pro
   return ((await response.json()) as { id: string }).id
 }
 
-type Observed = Omit<Run, 'received' | 'stored' | 'peakRssBytes' | 'diskBytesEach'>
+type Observed = Omit<Run, 'received' | 'stored' | 'peakRssBytes' | 'diskBytesEach' | 'counted'>
 
 async function observe(generator: Helper<LoadMessage>, target: Target, plan: LoadPlan): Promise<Observed> {
   await generator.next('ready')

@@ -29,6 +29,7 @@ export function bareLoop(fault: Fault = 'none'): Contender {
         headers: { 'content-type': 'application/json', prefer: 'respond-async' },
         databaseCpuUs: async () => null,
         diskBytes: async () => null,
+        counters: async () => null,
         end: async (signal) => {
           await program.end(signal)
           return null

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { childrenOf } from '../proc.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 /** A start is no part of what is measured, but for `recovery`, and takes half of its time to compile. */
@@ -23,38 +24,54 @@ export interface ProgramOptions {
   script: string
   args?: string[]
   nodeArgs?: string[]
+  /** A command that runs Node. */
+  under?: string[]
   env?: Record<string, string>
   /** Where it runs. */
   folder: string
   logFile: string
 }
 
-const running = new Set<ChildProcess>()
+const running = new Set<number>()
 process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
+  for (const pid of running) kill(pid, 'SIGKILL')
 })
 
 /** Resolves when it listens; rejects with what it said when it ends before that. */
 export async function startProgram(options: ProgramOptions): Promise<MeasuredProcess> {
-  const { script, args = [], nodeArgs = [], env = {}, folder, logFile } = options
+  const { script, args = [], nodeArgs = [], under = [], env = {}, folder, logFile } = options
   const log = openSync(logFile, 'a')
-  const child = spawn(process.execPath, [...nodeArgs, join(ROOT, script), ...args], {
+  const [command = process.execPath, ...rest] = [...under, process.execPath, ...nodeArgs, join(ROOT, script), ...args]
+  const child = spawn(command, rest, {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: COMPILED, ...env },
     stdio: ['ignore', log, log],
   })
   closeSync(log)
-  running.add(child)
-  child.once('exit', () => running.delete(child))
+  running.add(child.pid as number)
+  child.once('exit', () => running.delete(child.pid as number))
   const url = await listening(child, logFile)
+  // What runs Node is its parent and ends with it.
+  const pid = under.length === 0 ? child.pid : (await childrenOf(child.pid as number))[0]
+  if (pid === undefined) throw new Error(`${command} has no process`)
+  running.add(pid)
+  child.once('exit', () => running.delete(pid))
   return {
-    pid: child.pid as number,
+    pid,
     url,
     end: async (signal) => {
       if (child.exitCode !== null || child.signalCode !== null) return
-      child.kill(signal)
+      kill(pid, signal)
       await once(child, 'exit')
     },
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended.
   }
 }
 

@@ -19,6 +19,14 @@ export interface Stored {
   delivered: number
 }
 
+/** What a database has been asked to do so far. */
+export interface Counters {
+  rowWrites: number
+  commits: number
+  /** fsync and fdatasync; null where they cannot be counted. */
+  syncs: number | null
+}
+
 /** A contender that runs. Disposing ends it and removes what it stored. */
 export interface Target extends AsyncDisposable {
   urls: string[]
@@ -29,8 +37,10 @@ export interface Target extends AsyncDisposable {
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<Stored[] | null>
   /** Processor time of the database's own processes so far, in µs; null where there are none. */
   databaseCpuUs(): Promise<number | null>
-  /** Of database and log, as they are. */
+  /** Of the database, as it is. */
   diskBytes(): Promise<number | null>
+  /** Null where nothing is counted: the bare loop, and runs that were not asked to count. */
+  counters(): Promise<Counters | null>
 }
 
 /** What is measured: the service on one of its engines, or the bare loop. */

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type MeasuredProcess, startProgram } from './child.ts'
-import type { Contender, Settings, Stored, Target } from './contender.ts'
+import type { Contender, Counters, Settings, Stored, Target } from './contender.ts'
 
 /** A database of one run. */
 export interface RunDatabase extends AsyncDisposable {
@@ -12,18 +12,23 @@ export interface RunDatabase extends AsyncDisposable {
   read(): Promise<Stored[]>
   cpuUs(): Promise<number | null>
   bytes(): Promise<number>
+  /** How the service is started so that `counters` can count. */
+  counting: { nodeArgs: string[]; under: string[]; env: Record<string, string> }
+  counters(pid: number): Promise<Counters>
 }
 
-/** Node arguments of the service, such as `--cpu-prof`. */
 export interface ServiceOptions {
-  nodeArgs: string[]
+  /** Such as `--cpu-prof`. */
+  nodeArgs?: string[]
+  /** Whether row writes, commits and syncs are counted, which costs a little. */
+  counted?: boolean
 }
 
 /** The service, started as `npm start` does it, with every default that a run does not need to change. */
 export function service(
   name: string,
   openDatabase: (folder: string) => Promise<RunDatabase>,
-  { nodeArgs }: ServiceOptions,
+  { nodeArgs = [], counted = false }: ServiceOptions = {},
 ): Contender {
   return {
     name,
@@ -33,14 +38,19 @@ export function service(
       stack.defer(() => rm(folder, { recursive: true, force: true }))
       const database = stack.use(await openDatabase(folder))
       const apiKey = `bench-${randomBytes(24).toString('hex')}`
-      const env = environment(settings, folder, database.url, apiKey)
+      const counting = counted ? database.counting : { nodeArgs: [], under: [], env: {} }
+      const env = { ...environment(settings, folder, database.url, apiKey), ...counting.env }
+      const program = { script: 'src/main.ts', nodeArgs: [...nodeArgs, ...counting.nodeArgs], under: counting.under }
       const processes: MeasuredProcess[] = []
       stack.defer(() => endAll(processes, 'SIGKILL'))
       for (let index = 0; index < settings.processes; index++) {
         const logFile = join(folder, `service-${index}.log`)
-        processes.push(await startProgram({ script: 'src/main.ts', nodeArgs, env, folder, logFile }))
+        processes.push(await startProgram({ ...program, env, folder, logFile }))
       }
-      return targetOf(processes, database, apiKey, stack.move())
+      return {
+        ...targetOf(processes, database, apiKey, stack.move()),
+        ...(counted ? {} : { counters: async () => null }),
+      }
     },
   }
 }
@@ -61,6 +71,7 @@ function targetOf(
     },
     databaseCpuUs: () => database.cpuUs(),
     diskBytes: () => database.bytes(),
+    counters: () => database.counters((processes[0] as MeasuredProcess).pid),
     end: async (signal) => {
       await endAll(processes, signal)
       return database.read()

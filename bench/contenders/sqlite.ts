@@ -1,33 +1,72 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import type { Contender, Stored } from './contender.ts'
+import type { Contender, Counters, Stored } from './contender.ts'
 import { READ_STORED } from './read-stored.ts'
 import { type RunDatabase, type ServiceOptions, service } from './service.ts'
 
+const COUNTER = join(import.meta.dirname, 'count-sqlite.ts')
+const LOOK_MS = 10
+
 /** The service with its embedded database, in a file. */
-export function onSqlite(options: ServiceOptions): Contender {
-  return service('sqlite', async (folder) => databaseIn(join(folder, 'data')), options)
+export function onSqlite(options?: ServiceOptions): Contender {
+  return service('sqlite', async (folder) => databaseIn(folder), options)
 }
 
 function databaseIn(folder: string): RunDatabase {
-  const path = join(folder, 'posthorn.db')
+  const path = join(folder, 'data', 'posthorn.db')
+  const counterFile = join(folder, 'counters.json')
+  const syncLog = join(folder, 'syncs.log')
   return {
     url: `file:${path}`,
-    read: async () => {
-      const db = new Database(path)
-      try {
-        return db.prepare(READ_STORED).all() as Stored[]
-      } finally {
-        db.close()
-      }
-    },
+    read: async () => readFrom(path),
     cpuUs: async () => null,
-    bytes: async () => {
-      const files = (await readdir(folder)).filter((name) => name.startsWith('posthorn.db'))
-      const sizes = await Promise.all(files.map(async (name) => (await stat(join(folder, name))).size))
-      return sizes.reduce((sum, size) => sum + size, 0)
+    // Without the write-ahead log, which is reused.
+    bytes: async () => (await stat(path)).size,
+    counting: {
+      nodeArgs: ['--import', COUNTER],
+      // Stops the process for these two calls only.
+      under: [
+        'strace',
+        '-f',
+        '--seccomp-bpf',
+        '-qq',
+        '-e',
+        'trace=fsync,fdatasync',
+        '-e',
+        'signal=none',
+        '-o',
+        syncLog,
+      ],
+      env: { BENCH_COUNTERS: counterFile },
     },
+    counters: async (pid) => ({ ...(await askCounters(pid, counterFile)), syncs: await countSyncs(syncLog) }),
     [Symbol.asyncDispose]: async () => {},
   }
+}
+
+function readFrom(path: string): Stored[] {
+  const db = new Database(path)
+  try {
+    return db.prepare(READ_STORED).all() as Stored[]
+  } finally {
+    db.close()
+  }
+}
+
+async function askCounters(pid: number, file: string): Promise<Omit<Counters, 'syncs'>> {
+  await rm(file, { force: true })
+  process.kill(pid, 'SIGUSR2')
+  for (;;) {
+    const text = await readFile(file, 'utf8').catch(() => null)
+    if (text !== null) return JSON.parse(text)
+    await delay(LOOK_MS)
+  }
+}
+
+/** A call that another thread interrupts has two lines, of which one says `resumed`. */
+async function countSyncs(log: string): Promise<number> {
+  const lines = (await readFile(log, 'utf8')).split('\n')
+  return lines.filter((line) => /\b(fsync|fdatasync)\(/.test(line)).length
 }

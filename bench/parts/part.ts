@@ -6,8 +6,10 @@ import type { RunPlan } from '../run.ts'
 export interface Bench {
   /** The bare loop, then the service on each engine. */
   contenders: readonly Contender[]
-  /** Without the bare loop. */
-  services: readonly Contender[]
+  /** The same services, counting what their databases do. */
+  counted: readonly Contender[]
+  /** Those that run as several processes. */
+  clustered: readonly Contender[]
   results: Results
   /** How long each run is. */
   times: Pick<RunPlan, 'warmupMs' | 'windowMs'>

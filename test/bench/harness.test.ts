@@ -18,7 +18,7 @@ const ACCEPT: RunPlan = {
   drains: false,
 }
 
-const contenders = [bareLoop(), onSqlite({ nodeArgs: [] })]
+const contenders = [bareLoop(), onSqlite()]
 
 test.each(contenders)('accepting gives a rate and latencies: $name', async (contender) => {
   const figures = acceptFigures(await run(contender, ACCEPT))
@@ -34,7 +34,7 @@ test.each(contenders)('the whole way gives a rate: $name', async (contender) => 
 })
 
 test('an event to several endpoints counts once for each', async () => {
-  const ran = await run(onSqlite({ nodeArgs: [] }), { ...END_TO_END, send: 'events', endpoints: 3 })
+  const ran = await run(onSqlite(), { ...END_TO_END, send: 'events', endpoints: 3 })
   expect(ran.received.subjects.length).toBe(3 * ran.load.ids.length)
 })
 
