@@ -27,11 +27,17 @@ export function checkOutcome({ load, received, stored }: Outcome, expected: Expe
     ...(load.failed > 0 ? [`${load.failed} requests were not answered 202: ${load.failures.join(' | ')}`] : []),
     ...some(load.ids.length - accepted.size, 'ids were given to two requests'),
     ...(load.ids.length === 0 ? ['nothing was accepted'] : []),
-    ...(received.unverified > 0
-      ? [`${received.unverified} deliveries were not verified: ${received.refusals.join(' | ')}`]
-      : []),
     ...checkArrivals(accepted, received, expected),
     ...(stored === null ? [] : checkStored(accepted, stored, expected)),
+  ]
+  if (reasons.length > 0) throw new RefusedFigure(reasons)
+}
+
+/** The same of what arrived alone, while more may be on its way. @throws RefusedFigure */
+export function checkReceived(accepted: ReadonlySet<string>, received: ReceiverReport): void {
+  const reasons = [
+    ...(received.subjects.length === 0 ? ['nothing arrived'] : []),
+    ...checkArrivals(accepted, received, { deliveriesEach: null }),
   ]
   if (reasons.length > 0) throw new RefusedFigure(reasons)
 }
@@ -49,6 +55,9 @@ function checkArrivals(accepted: ReadonlySet<string>, received: ReceiverReport, 
   const unknown = [...counts.keys()].filter((subject) => !accepted.has(subject)).length
   const missing = [...accepted].filter((id) => (counts.get(id) ?? 0) < (expected.deliveriesEach ?? 0)).length
   return [
+    ...(received.unverified > 0
+      ? [`${received.unverified} deliveries were not verified: ${received.refusals.join(' | ')}`]
+      : []),
     ...some(doubled, 'deliveries came twice'),
     ...some(unknown, 'deliveries are of nothing that was accepted'),
     ...some(missing, 'of what was accepted did not all arrive'),

@@ -19,6 +19,8 @@ export interface Figures {
   syncsEach?: number
   diskBytesEach?: number
   peakRssMiB?: number
+  /** That were opened to the receiver. */
+  connectionsEach?: number
   /** From the start of the process to the first delivery. */
   firstMs?: number
 }

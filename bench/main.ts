@@ -2,17 +2,21 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { bareLoop } from './contenders/bare.ts'
+import { backlog, dueDeliveries } from './contenders/fill.ts'
 import { PostgresForRuns } from './contenders/postgres.ts'
+import type { ServiceOptions } from './contenders/service.ts'
 import { onSqlite } from './contenders/sqlite.ts'
 import { describeMachine } from './machine.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { accept } from './parts/accept.ts'
 import { cost } from './parts/cost.ts'
 import { endToEnd } from './parts/end-to-end.ts'
+import { fullTables } from './parts/full-tables.ts'
 import { latency } from './parts/latency.ts'
 import type { Bench, Part } from './parts/part.ts'
 import { processes } from './parts/processes.ts'
 import { publish } from './parts/publish.ts'
+import { DUE, recovery } from './parts/recovery.ts'
 import { markdownReport, type Report, textReport } from './report.ts'
 import { Results } from './results.ts'
 
@@ -21,7 +25,16 @@ const PAGE = join(import.meta.dirname, '../docs/performance.md')
 /** Between these, docs/performance.md has the latest figures. */
 const FIGURES = /(?<=<!-- figures -->\n)[\s\S]*(?=<!-- end of figures -->)/
 
-const PARTS: Record<string, Part> = { accept, 'end-to-end': endToEnd, latency, publish, cost, processes }
+const PARTS: Record<string, Part> = {
+  accept,
+  'end-to-end': endToEnd,
+  latency,
+  publish,
+  cost,
+  'full-tables': fullTables,
+  recovery,
+  processes,
+}
 
 function chosenParts({ parts }: Options): Part[] {
   const names = parts.length === 0 ? Object.keys(PARTS) : parts
@@ -32,15 +45,20 @@ function chosenParts({ parts }: Options): Part[] {
   })
 }
 
-function benchOf(options: Options, postgres: PostgresForRuns): Bench {
-  const { engine, repeats, seconds, warmupSeconds, profile } = options
+function benchOf(options: Options, postgres: PostgresForRuns, kept: AsyncDisposableStack): Bench {
+  const { engine, repeats, rows, seconds, warmupSeconds, profile } = options
   const nodeArgs = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const embedded = (counted: boolean) => (engine === 'postgres' ? [] : [onSqlite({ nodeArgs, counted })])
-  const clustered = (counted: boolean) => (engine === 'sqlite' ? [] : [postgres.contender({ nodeArgs, counted })])
+  const embedded = (more: ServiceOptions = {}) => (engine === 'postgres' ? [] : [onSqlite({ nodeArgs, ...more })])
+  const clustered = (more: ServiceOptions = {}) =>
+    engine === 'sqlite' ? [] : [postgres.contender({ nodeArgs, ...more })]
+  const services = (more: ServiceOptions = {}) => [...embedded(more), ...clustered(more)]
+  const full = services({ fill: () => backlog({ waiting: rows, finished: rows }), keep: kept })
   return {
-    contenders: [bareLoop(), ...embedded(false), ...clustered(false)],
-    counted: [...embedded(true), ...clustered(true)],
-    clustered: clustered(false),
+    contenders: [bareLoop(), ...services()],
+    counted: services({ counted: true }),
+    full: full.map((contender) => ({ ...contender, name: `${contender.name}, full` })),
+    recovering: services({ fill: ({ receiverPort }) => dueDeliveries(DUE, receiverPort) }),
+    clustered: clustered(),
     results: new Results(repeats, (text) => process.stderr.write(`${text}\n`)),
     times: { warmupMs: 1000 * warmupSeconds, windowMs: 1000 * seconds },
   }
@@ -59,7 +77,8 @@ async function main(args: readonly string[]): Promise<void> {
   const parts = chosenParts(options)
   const machine = describeMachine()
   await using postgres = new PostgresForRuns()
-  const bench = benchOf(options, postgres)
+  await using kept = new AsyncDisposableStack()
+  const bench = benchOf(options, postgres, kept)
   for (const part of parts) await part(bench)
   const { rows } = bench.results
   const command = ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')

@@ -65,6 +65,8 @@ export interface ReceiverReport {
   /** Why signatures were refused, the first few. */
   refusals: string[]
   unverified: number
+  /** How many were opened: fewer than deliveries, as they are kept. */
+  connections: number
 }
 
 export type ReceiverMessage =

@@ -10,6 +10,8 @@ export interface Options {
   seconds: number
   warmupSeconds: number
   repeats: number
+  /** How many deliveries and how many jobs full tables have. */
+  rows: number
   /** Folder for processor profiles of the service; null: none are taken. */
   profile: string | null
   /** Whether docs/performance.md gets the figures. */
@@ -17,7 +19,7 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--seconds 2] [--warmup 2] [--repeats 3]
-                   [--profile FOLDER] [--write-docs]`
+                   [--rows 1000000] [--profile FOLDER] [--write-docs]`
 
 /** @throws Error that says what is wrong */
 export function readOptions(args: readonly string[]): Options {
@@ -29,6 +31,7 @@ export function readOptions(args: readonly string[]): Options {
       seconds: { type: 'string', default: '2' },
       warmup: { type: 'string', default: '2' },
       repeats: { type: 'string', default: '3' },
+      rows: { type: 'string', default: '1000000' },
       profile: { type: 'string' },
       'write-docs': { type: 'boolean', default: false },
     },
@@ -38,7 +41,8 @@ export function readOptions(args: readonly string[]): Options {
     engine: engineOf(values.engine),
     seconds: positive('seconds', values.seconds),
     warmupSeconds: positive('warmup', values.warmup),
-    repeats: Math.ceil(positive('repeats', values.repeats)),
+    repeats: count('repeats', values.repeats),
+    rows: count('rows', values.rows),
     profile: values.profile ?? null,
     writeDocs: values['write-docs'],
   }
@@ -47,6 +51,11 @@ export function readOptions(args: readonly string[]): Options {
 function engineOf(text: string): EngineChoice {
   if (text === 'sqlite' || text === 'postgres' || text === 'both') return text
   throw new Error(`--engine is sqlite, postgres or both, not ${text}`)
+}
+
+function count(name: string, text: string): number {
+  if (/^[1-9]\d{0,7}$/.test(text)) return Number(text)
+  throw new Error(`--${name} is a whole number from 1 to 99999999, not ${text}`)
 }
 
 function positive(name: string, text: string): number {

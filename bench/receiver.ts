@@ -22,6 +22,7 @@ const paths: string[] = []
 const at: number[] = []
 const refusals: string[] = []
 let unverified = 0
+let connections = 0
 
 /** Null when it is right, otherwise what is wrong with it. */
 function signatureFault({ headers }: IncomingMessage, body: Buffer): string | null {
@@ -88,7 +89,7 @@ async function listening(server: Server | ReturnType<typeof createNetServer>): P
 }
 
 function report(): ReceiverReport {
-  return { kind: 'report', subjects, webhookIds, paths, at: Float64Array.from(at), refusals, unverified }
+  return { kind: 'report', subjects, webhookIds, paths, at: Float64Array.from(at), refusals, unverified, connections }
 }
 
 function tell(message: ReceiverMessage): void {
@@ -97,6 +98,9 @@ function tell(message: ReceiverMessage): void {
 
 // The sender decides how long connections live.
 const server = createServer({ keepAliveTimeout: 75_000 }, receive)
+server.on('connection', () => {
+  connections += 1
+})
 process.on('message', (command: ReceiverCommand) =>
   tell(command.kind === 'count' ? { kind: 'count', count: at.length } : report()),
 )

@@ -22,6 +22,7 @@ const TITLES: Record<Metric, string> = {
   syncsEach: 'fsyncs each',
   diskBytesEach: 'disk bytes each',
   peakRssMiB: 'peak MiB',
+  connectionsEach: 'connections each',
   firstMs: 'first ms',
 }
 const METRICS = Object.keys(TITLES) as Metric[]

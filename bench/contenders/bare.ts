@@ -25,6 +25,7 @@ export function bareLoop(fault: Fault = 'none'): Contender {
       })
       return {
         urls: [program.url],
+        startedAt: program.startedAt,
         pids: [program.pid],
         headers: { 'content-type': 'application/json', prefer: 'respond-async' },
         databaseCpuUs: async () => null,

@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { monotonicMs } from '../monotonic.ts'
 import { childrenOf } from '../proc.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -16,6 +17,8 @@ const LOOK_MS = 20
 export interface MeasuredProcess {
   pid: number
   url: string
+  /** On the monotonic clock. */
+  startedAt: number
   end(signal: NodeJS.Signals): Promise<void>
 }
 
@@ -42,6 +45,7 @@ export async function startProgram(options: ProgramOptions): Promise<MeasuredPro
   const { script, args = [], nodeArgs = [], under = [], env = {}, folder, logFile } = options
   const log = openSync(logFile, 'a')
   const [command = process.execPath, ...rest] = [...under, process.execPath, ...nodeArgs, join(ROOT, script), ...args]
+  const startedAt = monotonicMs()
   const child = spawn(command, rest, {
     cwd: folder,
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: COMPILED, ...env },
@@ -59,6 +63,7 @@ export async function startProgram(options: ProgramOptions): Promise<MeasuredPro
   return {
     pid,
     url,
+    startedAt,
     end: async (signal) => {
       if (child.exitCode !== null || child.signalCode !== null) return
       kill(pid, signal)

@@ -30,6 +30,8 @@ export interface Counters {
 /** A contender that runs. Disposing ends it and removes what it stored. */
 export interface Target extends AsyncDisposable {
   urls: string[]
+  /** When its first process was started, on the monotonic clock. */
+  startedAt: number
   /** Of the contender's own processes. */
   pids: number[]
   headers: Record<string, string>

@@ -3,7 +3,7 @@ import pg from 'pg'
 import { type PostgresServer, startPostgresServer } from '../../test/support/postgres-server.ts'
 import { childrenOf, cpuUs, parentOf } from '../proc.ts'
 import type { Contender, Counters, Stored } from './contender.ts'
-import { READ_STORED } from './read-stored.ts'
+import { readStored } from './read-stored.ts'
 import { type RunDatabase, type ServiceOptions, service } from './service.ts'
 
 /** Sessions hand in what they have counted once a second. */
@@ -37,7 +37,13 @@ export class PostgresForRuns implements AsyncDisposable {
     const postmaster = await parentOf(Number(backend?.value))
     return {
       url,
-      read: () => queryOf<Stored>(url, READ_STORED),
+      read: (since) => queryOf<Stored>(url, readStored(since)),
+      fill: async (fill) => {
+        for (const sql of fill((count) => `generate_series(0, ${count - 1}) AS g(i)`, Date.now()))
+          await queryOf(url, sql)
+        // As on a server that has had the time, and not while something is measured.
+        for (const sql of ['VACUUM (ANALYZE)', 'CHECKPOINT']) await queryOf(url, sql)
+      },
       cpuUs: async () => {
         const pids = [postmaster, ...(await childrenOf(postmaster))]
         return (await Promise.all(pids.map((pid) => cpuUs(pid, { withChildren: true })))).reduce((a, b) => a + b, 0)

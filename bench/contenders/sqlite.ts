@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import type { Contender, Counters, Stored } from './contender.ts'
-import { READ_STORED } from './read-stored.ts'
+import type { Fill } from './fill.ts'
+import { readStored } from './read-stored.ts'
 import { type RunDatabase, type ServiceOptions, service } from './service.ts'
 
 const COUNTER = join(import.meta.dirname, 'count-sqlite.ts')
@@ -20,7 +21,8 @@ function databaseIn(folder: string): RunDatabase {
   const syncLog = join(folder, 'syncs.log')
   return {
     url: `file:${path}`,
-    read: async () => readFrom(path),
+    read: async (since) => readFrom(path, since),
+    fill: async (fill) => fillFile(path, fill),
     cpuUs: async () => null,
     // Without the write-ahead log, which is reused.
     bytes: async () => (await stat(path)).size,
@@ -46,10 +48,22 @@ function databaseIn(folder: string): RunDatabase {
   }
 }
 
-function readFrom(path: string): Stored[] {
+function readFrom(path: string, since: number): Stored[] {
   const db = new Database(path)
   try {
-    return db.prepare(READ_STORED).all() as Stored[]
+    return db.prepare(readStored(since)).all() as Stored[]
+  } finally {
+    db.close()
+  }
+}
+
+function fillFile(path: string, fill: Fill): void {
+  const db = new Database(path)
+  try {
+    db.pragma('synchronous = OFF')
+    const series = (count: number) =>
+      `(WITH RECURSIVE g(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM g WHERE i < ${count - 1}) SELECT i FROM g)`
+    for (const sql of fill(series, Date.now())) db.exec(sql)
   } finally {
     db.close()
   }

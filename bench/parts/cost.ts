@@ -25,6 +25,7 @@ function costFigures(ran: Run): Figures {
     ...(counted === null || counted.syncs === null ? {} : { syncsEach: counted.syncs / jobs }),
     ...(diskBytesEach === null ? {} : { diskBytesEach }),
     peakRssMiB: peakRssBytes / MIB,
+    connectionsEach: ran.received.connections / jobs,
   }
 }
 

@@ -8,6 +8,10 @@ export interface Bench {
   contenders: readonly Contender[]
   /** The same services, counting what their databases do. */
   counted: readonly Contender[]
+  /** The same with full tables, named so. */
+  full: readonly Contender[]
+  /** The same with deliveries due. */
+  recovering: readonly Contender[]
   /** Those that run as several processes. */
   clustered: readonly Contender[]
   results: Results

@@ -25,6 +25,7 @@ function outcome(): Outcome {
       at: Float64Array.of(2, 2),
       refusals: [],
       unverified: 0,
+      connections: 1,
     },
     stored: [
       { id: 'job_a', status: 'completed', delivered: 1 },
