@@ -1,8 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startProgram } from './child.ts'
 import type { Contender } from './contender.ts'
+import { temporaryFolder } from './folder.ts'
 
 export const BARE = 'bare loop'
 
@@ -13,7 +12,8 @@ export function bareLoop(fault: Fault = 'none'): Contender {
   return {
     name: BARE,
     start: async ({ secret, concurrency, roles }) => {
-      const folder = await mkdtemp(join(tmpdir(), 'posthorn-bench-'))
+      await using stack = new AsyncDisposableStack()
+      const folder = await temporaryFolder(stack)
       const program = await startProgram({
         script: 'bench/bare-loop.ts',
         args: [
@@ -23,6 +23,8 @@ export function bareLoop(fault: Fault = 'none'): Contender {
         folder,
         logFile: join(folder, 'bare.log'),
       })
+      stack.defer(() => program.end('SIGKILL'))
+      const ending = stack.move()
       return {
         urls: [program.url],
         startedAt: program.startedAt,
@@ -35,10 +37,7 @@ export function bareLoop(fault: Fault = 'none'): Contender {
           await program.end(signal)
           return null
         },
-        [Symbol.asyncDispose]: async () => {
-          await program.end('SIGKILL')
-          await rm(folder, { recursive: true, force: true })
-        },
+        [Symbol.asyncDispose]: () => ending.disposeAsync(),
       }
     },
   }

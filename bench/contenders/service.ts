@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type MeasuredProcess, startProgram } from './child.ts'
 import type { Contender, Counters, Settings, Stored, Target } from './contender.ts'
 import type { Fill } from './fill.ts'
+import { temporaryFolder } from './folder.ts'
 
 /** A database of one run. */
 export interface RunDatabase extends AsyncDisposable {
@@ -62,12 +61,6 @@ export function service(name: string, open: OpenDatabase, options: ServiceOption
       return counted ? target : { ...target, counters: async () => null }
     },
   }
-}
-
-async function temporaryFolder(stack: AsyncDisposableStack): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'posthorn-bench-'))
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
 
 async function newDatabase(
