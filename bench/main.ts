@@ -82,8 +82,9 @@ async function main(args: readonly string[]): Promise<void> {
   for (const part of parts) await part(bench)
   const { rows } = bench.results
   const command = ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')
-  process.stdout.write(`${textReport(rows)}\n`)
-  await save({ takenAt: new Date().toISOString(), command, machine, rows }, options.writeDocs)
+  const report = { takenAt: new Date().toISOString(), command, machine, rows }
+  process.stdout.write(`${textReport(report)}\n`)
+  await save(report, options.writeDocs)
   // A refused figure is a fault, of the service or of the harness.
   if (rows.some(({ refused }) => refused !== undefined)) process.exitCode = 1
 }

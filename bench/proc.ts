@@ -27,10 +27,6 @@ export async function cpuUs(pid: number, { withChildren = false } = {}): Promise
   return stat.cpuUs + (withChildren ? stat.childrenUs : 0)
 }
 
-export async function parentOf(pid: number): Promise<number> {
-  return (await statOf(pid))?.parent ?? 0
-}
-
 export async function childrenOf(pid: number): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
   const stats = await Promise.all(pids.map(async (child) => ({ child, stat: await statOf(child) })))

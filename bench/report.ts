@@ -25,23 +25,30 @@ const TITLES: Record<Metric, string> = {
   connectionsEach: 'connections each',
   firstMs: 'first ms',
 }
+/** Load average above which others were at work. */
+const QUIET = 0.5
 const METRICS = Object.keys(TITLES) as Metric[]
 const RATIOS = { ratePerS: 'rate', cpuUsEach: 'cpu' } as const
 
-/** A table for each part, for a terminal. */
-export function textReport(rows: readonly Row[]): string {
-  return perPart(rows, (part, table) => `${part}\n${textTable(table)}`).join('\n\n')
+/** What the figures depend on, and a table for each part, for a terminal. */
+export function textReport(report: Report): string {
+  return [circumstances(report), ...perPart(report.rows, (part, table) => `${part}\n${textTable(table)}`)].join('\n\n')
 }
 
-/** The same as Markdown, with what the figures depend on. */
-export function markdownReport({ takenAt, command, machine, rows }: Report): string {
+/** The same as Markdown. */
+export function markdownReport(report: Report): string {
+  const parts = perPart(report.rows, (part, table) => `### ${part}\n\n${markdownTable(table)}`)
+  return [circumstances(report), ...parts].join('\n\n')
+}
+
+function circumstances({ takenAt, command, machine }: Report): string {
   const { cpu, cores, memoryGiB, kernel, fileSystem, node, packages, loadBefore } = machine
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`)
-  const about = [
-    `\`${command}\`, ${takenAt}. ${cores} cores (${cpu}), ${memoryGiB} GiB, ${kernel}, databases on ${fileSystem}.`,
-    `Node ${node}; ${versions.join(', ')}. Load of the machine just before: ${loadBefore}.`,
-  ].join('\n')
-  return [about, ...perPart(rows, (part, table) => `### ${part}\n\n${markdownTable(table)}`)].join('\n\n')
+  const busy =
+    loadBefore > QUIET ? 'Others were at work on the machine: do not compare these figures with others.\n' : ''
+  return `${busy}\`${command}\`, ${takenAt}.
+${cores} cores (${cpu}), ${memoryGiB} GiB, ${kernel}, databases on ${fileSystem}. Load average just before: ${loadBefore}.
+Node ${node}; ${versions.join(', ')}.`
 }
 
 type Table = string[][]

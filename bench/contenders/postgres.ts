@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { type PostgresServer, startPostgresServer } from '../../test/support/postgres-server.ts'
-import { childrenOf, cpuUs, parentOf } from '../proc.ts'
+import { childrenOf, cpuUs } from '../proc.ts'
 import type { Contender, Counters, Stored } from './contender.ts'
 import { readStored } from './read-stored.ts'
 import { type RunDatabase, type ServiceOptions, service } from './service.ts'
@@ -33,8 +33,8 @@ export class PostgresForRuns implements AsyncDisposable {
     const url = await server.createDatabase()
     const name = decodeURIComponent(new URL(url).pathname.slice(1))
     const value = (database: string, sql: string) => queryOf<{ value: string }>(database, sql)
-    const [backend] = await value(url, 'SELECT pg_backend_pid() AS value')
-    const postmaster = await parentOf(Number(backend?.value))
+    const [pidFile] = await value(url, "SELECT pg_read_file('postmaster.pid') AS value")
+    const postmaster = Number.parseInt(pidFile?.value ?? '', 10)
     return {
       url,
       read: (since) => queryOf<Stored>(url, readStored(since)),

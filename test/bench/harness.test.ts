@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { RefusedFigure } from '../../bench/check.ts'
 import { bareLoop, type Fault } from '../../bench/contenders/bare.ts'
+import { backlog } from '../../bench/contenders/fill.ts'
 import { onSqlite } from '../../bench/contenders/sqlite.ts'
 import { acceptFigures, deliveryFigures } from '../../bench/figures.ts'
 import { endToEndPlan } from '../../bench/parts/end-to-end.ts'
@@ -31,6 +32,12 @@ test.each(contenders)('the whole way gives a rate: $name', async (contender) => 
   const ran = await run(contender, END_TO_END)
   expect(deliveryFigures(ran).ratePerS).toBeGreaterThan(1)
   expect(ran.received.subjects.length).toBe(ran.load.ids.length)
+})
+
+test('tables that were filled before are left out of what is checked', async () => {
+  const filled = onSqlite({ fill: () => backlog({ waiting: 200, finished: 100 }) })
+  const ran = await run(filled, END_TO_END)
+  expect(ran.stored?.length).toBe(ran.load.ids.length)
 })
 
 test('an event to several endpoints counts once for each', async () => {
