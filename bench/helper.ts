@@ -30,6 +30,11 @@ export class Helper<Message extends { kind: string }> implements AsyncDisposable
     })
   }
 
+  /** How many messages of a kind nobody has read. */
+  unread(kind: Message['kind']): number {
+    return this.#unread.filter((message) => message.kind === kind).length
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGKILL')
   }

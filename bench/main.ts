@@ -14,6 +14,7 @@ import { endToEnd } from './parts/end-to-end.ts'
 import { fullTables } from './parts/full-tables.ts'
 import { latency } from './parts/latency.ts'
 import type { Bench, Part } from './parts/part.ts'
+import { polls } from './parts/polls.ts'
 import { processes } from './parts/processes.ts'
 import { publish } from './parts/publish.ts'
 import { DUE, recovery } from './parts/recovery.ts'
@@ -34,6 +35,7 @@ const PARTS: Record<string, Part> = {
   'full-tables': fullTables,
   recovery,
   processes,
+  polls,
 }
 
 function chosenParts({ parts }: Options): Part[] {

@@ -14,6 +14,7 @@ export interface LoadPlan {
 }
 
 export interface LoadRequest {
+  method: 'GET' | 'POST'
   path: string
   headers: Record<string, string>
   body: string
@@ -51,6 +52,8 @@ export interface LoadReport {
 }
 
 export type LoadMessage = { kind: 'ready' } | { kind: 'window-begins' } | { kind: 'window-ends' } | LoadReport
+
+export type ListenersMessage = { kind: 'listening' } | { kind: 'lost' }
 
 export type ReceiverCommand = { kind: 'count' } | { kind: 'report' }
 

@@ -1,11 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { checkOutcome, type Outcome } from './check.ts'
+import { checkOutcome, type Outcome, RefusedFigure } from './check.ts'
 import type { Contender, Counters, Target } from './contenders/contender.ts'
 import { Helper } from './helper.ts'
 import type { LoadMessage, LoadPlan, LoadReport, LoadRequest, Pace, ReceiverMessage } from './messages.ts'
 import { monotonicMs } from './monotonic.ts'
 import { cpuUs, peakRssBytes } from './proc.ts'
+
+export interface Besides {
+  /** The job it needs, which is none of the load's. */
+  job: string
+  /** What went wrong with it; empty: nothing. */
+  faults(): string[]
+}
+
+/** Begins something beside the load, which the stack ends. */
+export type Beside = (target: Target, stack: AsyncDisposableStack) => Promise<Besides>
 
 /** One run of one contender. */
 export interface RunPlan {
@@ -23,6 +33,10 @@ export interface RunPlan {
   outstanding?: number
   ratePerS?: number
   processes?: number
+  /** What else goes on meanwhile. */
+  beside?: Beside
+  /** Where what goes on beside needs more of them than usual. */
+  maxConnections?: number
   /** Whether it is waited for all deliveries. Otherwise the contender is killed at the end, and what it answered must be stored. */
   drains: boolean
   /** For how long at most. */
@@ -69,18 +83,25 @@ export async function run(contender: Contender, plan: RunPlan): Promise<Run> {
       receiverPort: port,
       concurrency: Math.min(MAX_CONCURRENCY * Math.max(1, plan.endpoints), DELIVERY_CONCURRENCY),
       processes: plan.processes ?? 1,
+      ...(plan.maxConnections === undefined ? {} : { maxConnections: plan.maxConnections }),
     }),
   )
   const requests = await requestsOf(plan, target, secret, `http://127.0.0.1:${port}`)
   const bytesBefore = await target.diskBytes()
   const countersBefore = await target.counters()
+  const besideStack = stack.use(new AsyncDisposableStack())
+  const beside = await plan.beside?.(target, besideStack)
   const generator = stack.use(new Helper<LoadMessage>('load/main.ts'))
   const observed = await observe(generator, target, loadPlan(plan, target, requests, progressPort))
   const { load } = observed
   if (plan.drains) await drained(receiver, load.ids.length * deliveriesEach(plan), plan.drainMs)
   const peaks = await Promise.all(target.pids.map(peakRssBytes))
   const counted = difference(countersBefore, await target.counters())
-  const stored = await target.end(plan.drains ? 'SIGTERM' : 'SIGKILL')
+  const faults = beside?.faults() ?? []
+  if (faults.length > 0) throw new RefusedFigure(faults)
+  await besideStack.disposeAsync()
+  const ended = await target.end(plan.drains ? 'SIGTERM' : 'SIGKILL')
+  const stored = ended?.filter(({ id }) => id !== beside?.job) ?? null
   const bytesAfter = await target.diskBytes()
   receiver.send({ kind: 'report' })
   const received = await receiver.next('report')
@@ -124,6 +145,7 @@ async function requestsOf(plan: RunPlan, target: Target, secret: string, receive
   const { headers } = target
   const job = { type: 'echo', payload: PAYLOAD }
   const jobs = (callback: object): LoadRequest => ({
+    method: 'POST',
     path: '/v1/jobs',
     headers,
     body: JSON.stringify({ ...job, ...callback }),
@@ -136,7 +158,7 @@ async function requestsOf(plan: RunPlan, target: Target, secret: string, receive
     )
   }
   if (plan.send === 'jobs') return ids.map((id) => jobs({ callback: { endpoint_id: id } }))
-  return [{ path: '/v1/events', headers, body: JSON.stringify({ type: 'order.paid', data: PAYLOAD }) }]
+  return [{ method: 'POST', path: '/v1/events', headers, body: JSON.stringify({ type: 'order.paid', data: PAYLOAD }) }]
 }
 
 async function register({ urls: [url], headers }: Target, endpoint: object): Promise<string> {

@@ -9,6 +9,8 @@ export interface Settings {
   concurrency: number
   /** The service processes; the bare loop has one whatever this says. */
   processes: number
+  /** POSTHORN_MAX_CONNECTIONS, where the default is too few. */
+  maxConnections?: number
 }
 
 /** A job as the service itself knows it in the end. `delivered` counts the deliveries of its end, or of an event. */

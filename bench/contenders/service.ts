@@ -118,7 +118,7 @@ async function endAll(processes: readonly MeasuredProcess[], signal: NodeJS.Sign
 }
 
 function environment(
-  { roles, secret, receiverPort }: Settings,
+  { roles, secret, receiverPort, maxConnections }: Settings,
   folder: string,
   databaseUrl: string,
   apiKey: string,
@@ -132,5 +132,6 @@ function environment(
     POSTHORN_SIGNING_SECRET: secret,
     POSTHORN_ENCRYPTION_KEYS: ENCRYPTION_KEYS,
     POSTHORN_EGRESS_ALLOW: `127.0.0.1/32:${receiverPort}`,
+    ...(maxConnections === undefined ? {} : { POSTHORN_MAX_CONNECTIONS: String(maxConnections) }),
   }
 }

@@ -10,10 +10,10 @@ function tell(message: LoadMessage): Promise<void> {
   return new Promise((resolve) => process.send?.(message, () => resolve()))
 }
 
-function bytesOf({ path, headers, body }: LoadRequest): Buffer {
+function bytesOf({ method, path, headers, body }: LoadRequest): Buffer {
   const all = { host: '127.0.0.1', ...headers, 'content-length': String(Buffer.byteLength(body)) }
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
-  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
+  return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 
 function senderOf(plan: LoadPlan, notes: Notes): Send {

@@ -1,0 +1,74 @@
+import { BARE } from '../contenders/bare.ts'
+import type { Target } from '../contenders/contender.ts'
+import { latencyFigures } from '../figures.ts'
+import { Helper } from '../helper.ts'
+import type { ListenersMessage, LoadMessage, LoadPlan } from '../messages.ts'
+import { type Besides, type RunPlan, run } from '../run.ts'
+import { endToEndPlan } from './end-to-end.ts'
+import type { Bench } from './part.ts'
+
+/** Few enough for any machine to have time for what comes beside. */
+const SUBMITTED_PER_S = 50
+const POLLS_PER_S = 1000
+const POLL_CONNECTIONS = 64
+const LISTENERS = 5000
+/** More than a run takes. */
+const STORM_MS = 600_000
+
+/** How long jobs take from their submission to the receiver, while others ask and listen. */
+export async function polls({ contenders, results, times }: Bench): Promise<void> {
+  const { outstanding: _, ...unbounded } = endToEndPlan(times)
+  const plan: RunPlan = { ...unbounded, ratePerS: SUBMITTED_PER_S, maxConnections: 2 * LISTENERS }
+  const loads: [string, RunPlan][] = [
+    [`${SUBMITTED_PER_S} jobs a second`, plan],
+    [`… beside ${POLLS_PER_S} polls a second`, { ...plan, beside: pollStorm }],
+    [`… beside ${LISTENERS} listeners`, { ...plan, beside: listeners }],
+  ]
+  const services = contenders.filter(({ name }) => name !== BARE)
+  for (const [load, each] of loads) {
+    await results.measure('polls', load, services, async (contender) => latencyFigures(await run(contender, each)))
+  }
+}
+
+/** One key asks far more often than it may: most answers are 429. */
+async function pollStorm(target: Target, stack: AsyncDisposableStack): Promise<Besides> {
+  const id = await scheduledJob(target)
+  const generator = stack.use(new Helper<LoadMessage>('load/main.ts'))
+  await generator.next('ready')
+  const plan: LoadPlan = {
+    kind: 'load',
+    urls: target.urls,
+    connections: POLL_CONNECTIONS,
+    requests: [{ method: 'GET', path: `/v1/jobs/${id}/status`, headers: target.headers, body: '' }],
+    // Until the run is over and ends it.
+    warmupMs: 0,
+    windowMs: STORM_MS,
+    pace: { kind: 'open', ratePerS: POLLS_PER_S },
+  }
+  generator.send(plan)
+  await generator.next('window-begins')
+  return { job: id, faults: () => (generator.unread('loaded') === 0 ? [] : ['the polls ended too soon']) }
+}
+
+async function listeners(target: Target, stack: AsyncDisposableStack): Promise<Besides> {
+  const { headers } = target
+  const [url = ''] = target.urls
+  const id = await scheduledJob(target)
+  const path = `/v1/jobs/${id}/events`
+  const args = ['--url', url, '--path', path, '--authorization', headers.authorization ?? '', '--count', `${LISTENERS}`]
+  const helper = stack.use(new Helper<ListenersMessage>('listeners.ts', args))
+  await helper.next('listening')
+  return {
+    job: id,
+    faults: () => (helper.unread('lost') === 0 ? [] : [`${helper.unread('lost')} listeners were cut off`]),
+  }
+}
+
+/** A job that stays what it is for the whole run. */
+async function scheduledJob({ urls: [url], headers }: Target): Promise<string> {
+  const run_at = new Date(Date.now() + 3_600_000).toISOString()
+  const body = JSON.stringify({ type: 'echo', payload: {}, run_at })
+  const response = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body })
+  if (response.status !== 202) throw new Error(`a scheduled job: ${response.status} ${await response.text()}`)
+  return ((await response.json()) as { id: string }).id
+}
