@@ -55,19 +55,21 @@ interface End {
 }
 
 // Locked in order first, so that two groups with the same jobs wait for each other instead of blocking each other.
+// Why it is written so, see record-attempt.ts.
 const finish = statement(
   `WITH ends AS (SELECT * FROM json_to_recordset(@ends) AS e (id text, "claimNo" int, version int, status text,
         "finishedAt" bigint, progress int, message text, result text, "resultFileId" text, error text,
         "deliveryId" text, "expiryDueAt" bigint)),
-      locked AS MATERIALIZED (SELECT id FROM jobs WHERE id IN (SELECT id FROM ends) ORDER BY id FOR NO KEY UPDATE)
+      held AS MATERIALIZED (SELECT e.*, j.claim_no AS held_claim_no, j.version AS held_version, j.status AS held_status
+        FROM (SELECT * FROM ends ORDER BY id) e
+        CROSS JOIN LATERAL (SELECT claim_no, version, status FROM jobs WHERE id = e.id FOR NO KEY UPDATE) j)
     UPDATE jobs SET status = e.status, queue = NULL, finished_at = e."finishedAt", progress = e.progress,
         message = e.message, result = e.result, result_file_id = e."resultFileId", error = e.error,
         callback_delivery_id = e."deliveryId", expiry_due_at = e."expiryDueAt", worker_id = NULL,
         suspended_until = NULL, version = jobs.version + 1
-      FROM ends e JOIN locked USING (id)
-      WHERE jobs.id = e.id AND jobs.status IN ('pending', 'processing')
-        AND (e."claimNo" IS NULL OR (jobs.claim_no = e."claimNo" AND jobs.status = 'processing'))
-        AND (e.version IS NULL OR jobs.version = e.version)
+      FROM held e WHERE jobs.id = e.id AND e.held_status IN ('pending', 'processing')
+        AND (e."claimNo" IS NULL OR (e.held_claim_no = e."claimNo" AND e.held_status = 'processing'))
+        AND (e.version IS NULL OR e.held_version = e.version)
       RETURNING ${selectList(jobs, 'jobs')}`,
 )
 

@@ -10,17 +10,19 @@ import { insertRows, recordsOf, rowsOf } from './rows.ts'
 import { attempts, deadLetters } from './schema.ts'
 import { statement } from './statement.ts'
 
-// Locked in order first, so that two groups with the same deliveries wait for each other.
+// Locked in order first, so that two groups with the same deliveries wait for each other. One by one by their ids, and
+// judged by what the lock has shown: a condition on the table itself would let the planner begin with the partial index
+// of those in flight, which its figures say is empty, and the order alone would let it walk the whole primary key.
 const settle = statement(
   `WITH settled AS (SELECT * FROM json_to_recordset(@records) AS s (id text, "claimNo" int, status text,
         "dueAt" bigint, "finishedAt" bigint, "lastStatus" int, "errorClass" text, error text)),
-      locked AS MATERIALIZED (
-        SELECT id FROM deliveries WHERE id IN (SELECT id FROM settled) ORDER BY id FOR NO KEY UPDATE)
+      held AS MATERIALIZED (SELECT s.*, d.claim_no AS held_claim_no, d.status AS held_status
+        FROM (SELECT * FROM settled ORDER BY id) s
+        CROSS JOIN LATERAL (SELECT claim_no, status FROM deliveries WHERE id = s.id FOR NO KEY UPDATE) d)
     UPDATE deliveries SET status = s.status, due_at = s."dueAt", finished_at = s."finishedAt",
         last_status = s."lastStatus", last_error_class = s."errorClass", last_error = s.error,
         worker_id = NULL, claimed_at = NULL, claimed_until = NULL
-      FROM settled s JOIN locked USING (id)
-      WHERE deliveries.id = s.id AND deliveries.claim_no = s."claimNo" AND deliveries.status = 'delivering'
+      FROM held s WHERE deliveries.id = s.id AND s.held_claim_no = s."claimNo" AND s.held_status = 'delivering'
       RETURNING deliveries.id`,
 )
 const addAttempts = statement(insertRows(attempts))
