@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { checkOutcome, type Outcome, RefusedFigure } from './check.ts'
 import type { Contender, Counters, Target } from './contenders/contender.ts'
-import { Helper } from './helper.ts'
+import { HarnessProcess } from './harness-process.ts'
 import type { LoadMessage, LoadPlan, LoadReport, LoadRequest, Pace, ReceiverMessage } from './messages.ts'
 import { monotonicMs } from './monotonic.ts'
 import { cpuUs, peakRssBytes } from './proc.ts'
@@ -67,14 +67,14 @@ const LOOK_MS = 20
 /** About what a callback of a shop says. */
 const PAYLOAD = { order: 'A-1042', amount: 129_900, currency: 'EUR', note: 'left at the door', items: [17, 4, 2039] }
 
-type Receiver = Helper<ReceiverMessage>
+type Receiver = HarnessProcess<ReceiverMessage>
 
 /** Starts a contender and its receiver, loads it, and checks what came of it. @throws RefusedFigure */
 export async function run(contender: Contender, plan: RunPlan): Promise<Run> {
   await using stack = new AsyncDisposableStack()
   const secret = `whsec_${randomBytes(32).toString('base64')}`
   const receiverArgs = ['--secret', secret, '--delay-ms', String(plan.receiverDelayMs)]
-  const receiver: Receiver = stack.use(new Helper<ReceiverMessage>('receiver.ts', receiverArgs))
+  const receiver: Receiver = stack.use(new HarnessProcess<ReceiverMessage>('receiver.ts', receiverArgs))
   const { port, progressPort } = await receiver.next('listening')
   const target = stack.use(
     await contender.start({
@@ -91,7 +91,7 @@ export async function run(contender: Contender, plan: RunPlan): Promise<Run> {
   const countersBefore = await target.counters()
   const besideStack = stack.use(new AsyncDisposableStack())
   const beside = await plan.beside?.(target, besideStack)
-  const generator = stack.use(new Helper<LoadMessage>('load/main.ts'))
+  const generator = stack.use(new HarnessProcess<LoadMessage>('load/main.ts'))
   const observed = await observe(generator, target, loadPlan(plan, target, requests, progressPort))
   const { load } = observed
   if (plan.drains) await drained(receiver, load.ids.length * deliveriesEach(plan), plan.drainMs)
@@ -169,7 +169,7 @@ async function register({ urls: [url], headers }: Target, endpoint: object): Pro
 
 type Observed = Omit<Run, 'received' | 'stored' | 'peakRssBytes' | 'diskBytesEach' | 'counted'>
 
-async function observe(generator: Helper<LoadMessage>, target: Target, plan: LoadPlan): Promise<Observed> {
+async function observe(generator: HarnessProcess<LoadMessage>, target: Target, plan: LoadPlan): Promise<Observed> {
   await generator.next('ready')
   generator.send(plan)
   await generator.next('window-begins')

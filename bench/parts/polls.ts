@@ -1,7 +1,7 @@
 import { BARE } from '../contenders/bare.ts'
 import type { Target } from '../contenders/contender.ts'
 import { latencyFigures } from '../figures.ts'
-import { Helper } from '../helper.ts'
+import { HarnessProcess } from '../harness-process.ts'
 import type { ListenersMessage, LoadMessage, LoadPlan } from '../messages.ts'
 import { type Besides, type RunPlan, run } from '../run.ts'
 import { endToEndPlan } from './end-to-end.ts'
@@ -33,7 +33,7 @@ export async function polls({ contenders, results, times }: Bench): Promise<void
 /** One key asks far more often than it may: most answers are 429. */
 async function pollStorm(target: Target, stack: AsyncDisposableStack): Promise<Besides> {
   const id = await scheduledJob(target)
-  const generator = stack.use(new Helper<LoadMessage>('load/main.ts'))
+  const generator = stack.use(new HarnessProcess<LoadMessage>('load/main.ts'))
   await generator.next('ready')
   const plan: LoadPlan = {
     kind: 'load',
@@ -56,11 +56,11 @@ async function listeners(target: Target, stack: AsyncDisposableStack): Promise<B
   const id = await scheduledJob(target)
   const path = `/v1/jobs/${id}/events`
   const args = ['--url', url, '--path', path, '--authorization', headers.authorization ?? '', '--count', `${LISTENERS}`]
-  const helper = stack.use(new Helper<ListenersMessage>('listeners.ts', args))
-  await helper.next('listening')
+  const opened = stack.use(new HarnessProcess<ListenersMessage>('listeners.ts', args))
+  await opened.next('listening')
   return {
     job: id,
-    faults: () => (helper.unread('lost') === 0 ? [] : [`${helper.unread('lost')} listeners were cut off`]),
+    faults: () => (opened.unread('lost') === 0 ? [] : [`${opened.unread('lost')} listeners were cut off`]),
   }
 }
 

@@ -4,7 +4,7 @@ import { checkReceived } from '../check.ts'
 import type { Contender } from '../contenders/contender.ts'
 import { filledId } from '../contenders/fill.ts'
 import type { Figures } from '../figures.ts'
-import { Helper } from '../helper.ts'
+import { HarnessProcess } from '../harness-process.ts'
 import type { ReceiverMessage } from '../messages.ts'
 import { peakRssBytes } from '../proc.ts'
 import { ALL_ROLES } from '../run.ts'
@@ -25,7 +25,7 @@ export async function recovery({ recovering, results, times }: Bench): Promise<v
 async function recover(contender: Contender, windowMs: number): Promise<Figures> {
   await using stack = new AsyncDisposableStack()
   const secret = `whsec_${randomBytes(32).toString('base64')}`
-  const receiver = stack.use(new Helper<ReceiverMessage>('receiver.ts', ['--secret', secret]))
+  const receiver = stack.use(new HarnessProcess<ReceiverMessage>('receiver.ts', ['--secret', secret]))
   const { port: receiverPort } = await receiver.next('listening')
   const settings = { roles: ALL_ROLES, secret, receiverPort, concurrency: 0, processes: 1 }
   const target = stack.use(await contender.start(settings))
@@ -45,7 +45,7 @@ async function recover(contender: Contender, windowMs: number): Promise<Figures>
   }
 }
 
-async function anyArrived(receiver: Helper<ReceiverMessage>): Promise<void> {
+async function anyArrived(receiver: HarnessProcess<ReceiverMessage>): Promise<void> {
   for (let waitedMs = 0; waitedMs < FIRST_WITHIN_MS; waitedMs += LOOK_MS) {
     receiver.send({ kind: 'count' })
     if ((await receiver.next('count')).count > 0) return

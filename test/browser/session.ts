@@ -16,6 +16,8 @@ export interface Session extends AsyncDisposable {
 export async function signIn(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Session> {
   const context = await browser.newContext({ locale: 'en-GB', timezoneId: 'Europe/Berlin', ...options })
   const page = await context.newPage()
+  // Below the time of a test, so that it says what it waited for.
+  page.setDefaultTimeout(10_000)
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`))
   page.on('console', (message) => {

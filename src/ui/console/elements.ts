@@ -1,5 +1,5 @@
 import { type ComponentChildren, h, type JSX } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { Act, Loaded } from './data.ts'
 import { Link } from './router.ts'
 
@@ -97,7 +97,8 @@ export function Section({ title, children }: { title: string; children?: Compone
 /** The title of a page. It has the focus when one comes to it, so that a screen reader says where one is. */
 export function Title({ children }: { children?: ComponentChildren }): JSX.Element {
   const heading = useRef<HTMLHeadingElement>(null)
-  useEffect(() => heading.current?.focus({ preventScroll: true }), [])
+  // At once: a frame later it would take the focus from who has begun to type or to press Tab.
+  useLayoutEffect(() => heading.current?.focus({ preventScroll: true }), [])
   // Tabs, the history and bookmarks are told apart by it.
   useEffect(() => {
     const text = heading.current?.textContent ?? ''
@@ -191,13 +192,17 @@ export interface DialogProps {
 /** A modal dialog: the browser keeps the focus in it and closes it on Escape. */
 export function Dialog({ title, open, onClose, children }: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) dialog.current?.showModal()
     else dialog.current?.close()
   }, [open])
+  // `close` comes late: meanwhile it may have been opened again.
+  const closed = () => {
+    if (dialog.current?.open !== true) onClose()
+  }
   return h(
     'dialog',
-    { ref: dialog, onClose, 'aria-label': title },
+    { ref: dialog, onCancel: onClose, onClose: closed, 'aria-label': title },
     open && h('div', { class: 'dialog' }, h('h2', null, title), children),
   )
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, fork, type Serializable } from 'node:child_process'
 import { join } from 'node:path'
 
 /** A process of the harness itself, which talks by IPC and goes when we go. */
-export class Helper<Message extends { kind: string }> implements AsyncDisposable {
+export class HarnessProcess<Message extends { kind: string }> implements AsyncDisposable {
   readonly #child: ChildProcess
   readonly #unread: Message[] = []
   readonly #readers = new Map<string, { resolve: (message: Message) => void; reject: (error: Error) => void }>()
