@@ -11,8 +11,11 @@ const MANY = form(20_000, 1_000_000)
 /** Enough to be busy with as long as it is enabled. */
 const FEW = 500
 const ROUNDS = form(3, 10)
-/** What a million more may add. */
-const BLOCKED_MS = 50
+/**
+ * What a million more may add. The short form runs beside other tests, so it tells only what a transaction over all of
+ * them would take.
+ */
+const BLOCKED_MS = form(300, 50)
 
 /** As many copies of the one delivery that waits for an endpoint, each due. */
 const copies = (type: string, series: string, columns: readonly string[]): string => {
