@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs'
-import pg from 'pg'
 import type { Config } from '../../config.ts'
 import { readingEmbedded } from '../schema-state.ts'
 import { type Finding, ok, problem, warning } from './finding.ts'
 import type { Probe } from './port.ts'
+import { askServer } from './server.ts'
 
 const NAME = 'clock'
 const SLIGHT_MS = 5000
 /** Receivers refuse what is 300 s off (Standard Webhooks), and their clocks are not right either. */
 const MUCH_MS = 60_000
-const CONNECT_MS = 5000
 const ADVICE = 'Let this host keep time: chronyd or systemd-timesyncd.'
 
 /** Compares this host's clock with the others that can be read. */
@@ -41,21 +40,12 @@ function wentBack(newest: number): Finding {
   return problem(NAME, text, ADVICE)
 }
 
-async function aheadOfServer(url: string): Promise<number> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: CONNECT_MS,
-  })
-  client.on('error', () => {})
-  try {
-    await client.connect()
+function aheadOfServer(url: string): Promise<number> {
+  return askServer(url, async (client) => {
     const before = Date.now()
     const { rows } = await client.query<{ ms: number }>('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS ms')
     return (before + Date.now()) / 2 - Number(rows[0]?.ms)
-  } finally {
-    await client.end().catch(() => {})
-  }
+  })
 }
 
 /** Ids begin with the time they were made at (RFC 9562 §5.7). */

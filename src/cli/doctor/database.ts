@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import pg from 'pg'
 import type { Config, Secrets } from '../../config.ts'
 import { signingSecretPlace } from '../../delivery/signing-keys.ts'
 import { createSealer } from '../../secrets.ts'
@@ -8,6 +7,7 @@ import { keyPath, knownKeys } from '../embedded.ts'
 import { counted } from '../say.ts'
 import { embeddedState, postgresState, readingEmbedded, type SchemaState } from '../schema-state.ts'
 import { type Finding, ok, problem, reasonOf, warning } from './finding.ts'
+import { askServer } from './server.ts'
 
 type Keys = ReadonlyMap<string, Buffer> | null
 
@@ -19,7 +19,6 @@ interface SealedRow {
 const NAME = 'database'
 const KEYS = 'keys'
 const TENANTS = 'SELECT id, signing_secret AS sealed FROM tenants'
-const CONNECT_MS = 5000
 const OLDEST_SERVER = 140_000
 
 /** Whether the database can be reached, what state its schema is in, and whether the encryption keys open its secrets. */
@@ -44,28 +43,21 @@ async function embedded(path: string, secrets: Secrets): Promise<Finding[]> {
 
 async function postgres(url: string, keys: Keys): Promise<Finding[]> {
   const { host, pathname } = new URL(url)
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: CONNECT_MS,
-    query_timeout: CONNECT_MS,
-  })
-  client.on('error', () => {})
   try {
-    await client.connect()
-    const { rows: settings } = await client.query<{ version: string }>(
-      "SELECT current_setting('server_version_num') AS version",
-    )
-    if (Number(settings[0]?.version) < OLDEST_SERVER) {
-      return [problem(NAME, `${host} is older than PostgreSQL 14.`, 'Use PostgreSQL 14 or newer.')]
-    }
-    const state = await postgresState(client)
-    const rows = state.applied > 0 ? (await client.query<SealedRow>(TENANTS)).rows : []
-    return [schemaFinding(host + pathname, state), keysFinding(rows, keys, 'POSTHORN_ENCRYPTION_KEYS')]
+    return await askServer(url, async (client) => {
+      const { rows: settings } = await client.query<{ version: string }>(
+        "SELECT current_setting('server_version_num') AS version",
+      )
+      if (Number(settings[0]?.version) < OLDEST_SERVER) {
+        return [problem(NAME, `${host} is older than PostgreSQL 14.`, 'Use PostgreSQL 14 or newer.')]
+      }
+      const state = await postgresState(client)
+      const rows = state.applied > 0 ? (await client.query<SealedRow>(TENANTS)).rows : []
+      return [schemaFinding(host + pathname, state), keysFinding(rows, keys, 'POSTHORN_ENCRYPTION_KEYS')]
+    })
   } catch (error) {
     const advice = 'Does the server run, and do host, user, password and name in POSTHORN_DATABASE_URL fit?'
     return [problem(NAME, `${host}${pathname} cannot be used: ${reasonOf(error)}.`, advice)]
-  } finally {
-    await client.end().catch(() => {})
   }
 }
 
