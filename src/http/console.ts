@@ -4,10 +4,10 @@ import { z } from 'zod'
 import { AppError } from '../errors.ts'
 import { hashApiKey } from '../secrets.ts'
 import type { Caller } from '../store/store.ts'
-import { consoleFiles } from '../ui/console.ts'
+import { type ConsoleFiles, consoleFiles } from '../ui/console.ts'
 import type { FindCaller } from './auth.ts'
 import { checked, parseJson, readBytes, requireJson } from './body.ts'
-import { UNCACHED_JSON } from './problem.ts'
+import { notFound, UNCACHED_JSON } from './problem.ts'
 import { isOwnPage, type Sessions } from './sessions.ts'
 
 export interface ConsoleRoutes {
@@ -36,7 +36,12 @@ const CONTENT_SECURITY_POLICY = [
 
 /** The console: a page that calls the API of admins, and the session it does that with. */
 export function consoleRoutes(app: OpenAPIHono, { findCaller, sessions, publicUrl }: ConsoleRoutes): void {
-  const { page, files } = consoleFiles(publicUrl)
+  // At the first request, not at the start: it reads and strips thirty files, and most processes never show them.
+  let made: ConsoleFiles | null = null
+  const shown = () => {
+    made ??= consoleFiles(publicUrl)
+    return made
+  }
   const own = (c: Context) => {
     if (!isOwnPage(c)) throw new AppError('forbidden', 'A session is for the pages of the console only.')
   }
@@ -58,14 +63,14 @@ export function consoleRoutes(app: OpenAPIHono, { findCaller, sessions, publicUr
     sessions.end(c)
     return c.body(null, 204)
   })
-  for (const [name, { body, type, etag }] of files) {
-    app.get(`/admin/assets/${name}`, (c) => {
-      const headers = { 'content-type': type, 'cache-control': 'no-cache', etag }
-      return c.req.header('if-none-match') === etag ? c.body(null, 304, headers) : c.body(body, 200, headers)
-    })
-  }
+  app.get('/admin/assets/:name', (c) => {
+    const file = shown().files.get(c.req.param('name'))
+    if (file === undefined) throw notFound()
+    const headers = { 'content-type': file.type, 'cache-control': 'no-cache', etag: file.etag }
+    return c.req.header('if-none-match') === file.etag ? c.body(null, 304, headers) : c.body(file.body, 200, headers)
+  })
   const showPage = (c: Context) =>
-    c.body(page, 200, {
+    c.body(shown().page, 200, {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-cache',
       'content-security-policy': CONTENT_SECURITY_POLICY,
