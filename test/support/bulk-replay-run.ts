@@ -62,6 +62,8 @@ export async function replayWithKill(letters: number, ratePerS: number): Promise
       letters,
       ratePerS,
     )
+    await waitFor(() => withStatus(service.url, 'delivering'), isEmpty, letters, ratePerS) // a killed claim lasts its lease
+    await waitFor(() => withStatus(service.url, 'pending'), isEmpty, letters, ratePerS)
     expect(await service.end('SIGTERM')).toBe(0)
     return await withStore(env, (store) => judge(store, receiver.hits, letters))
   } finally {
@@ -94,10 +96,17 @@ async function fill(store: Store, url: string, events: number): Promise<void> {
   await addDeadLetters(store, clock, tenantId, events)
 }
 
-async function call(base: string, path: string, json?: object): Promise<ReplayState> {
+async function withStatus(base: string, status: string): Promise<unknown[]> {
+  const { data } = await call<{ data: unknown[] }>(base, `/v1/admin/deliveries?status=${status}`)
+  return data
+}
+
+const isEmpty = (list: unknown[]): boolean => list.length === 0
+
+async function call<Answer = ReplayState>(base: string, path: string, json?: object): Promise<Answer> {
   const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' }
   const init = json === undefined ? { headers } : { headers, method: 'POST', body: JSON.stringify(json) }
-  return (await (await fetch(base + path, init)).json()) as ReplayState
+  return (await (await fetch(base + path, init)).json()) as Answer
 }
 
 async function waitFor<T>(look: () => Promise<T>, holds: (seen: T) => boolean, letters: number, ratePerS: number) {
