@@ -82,12 +82,19 @@ export function createEgressClient(options: EgressClientOptions): EgressClient {
   }
 }
 
+/**
+ * The body goes in by the stream: of a body among its options got destroys the request, and with it the connection, when
+ * the receiver has answered before got notices that it had written all of it.
+ */
 function open(url: URL, { method, headers, body }: EgressRequest, agent: Agents): Request {
-  return got.stream(url, {
+  const bodiless = body === null && BODILESS.test(method)
+  const stream = got.stream(url, {
     method: method as Method,
-    headers: { 'user-agent': 'Posthorn', ...headers },
-    // got waits for a body to be written to the stream unless the method has none or one is given.
-    body: body ?? (BODILESS.test(method) ? undefined : ''),
+    headers: {
+      'user-agent': 'Posthorn',
+      ...headers,
+      ...(bodiless ? {} : { 'content-length': String(Buffer.byteLength(body ?? '')) }),
+    },
     allowGetBody: body !== null,
     agent,
     retry: { limit: 0 },
@@ -96,6 +103,7 @@ function open(url: URL, { method, headers, body }: EgressRequest, agent: Agents)
     decompress: false,
     maxHeaderSize: MAX_HEADER_BYTES,
   })
+  return bodiless ? stream : stream.end(body ?? '')
 }
 
 /** What Node or got would throw for, before anything is sent. CR, LF and NUL never reach the wire. */

@@ -137,7 +137,15 @@ export class Exchange {
     const body = Buffer.concat(this.#chunks)
     const truncated = this.#answer !== null && note !== null
     this.#ended.resolve({ outcome, phases, remoteAddress: this.#remoteAddress, body, truncated })
-    // After a complete answer the agent has taken the socket back already, and this lets go of the rest.
+    if (note === null && this.#answer !== null) setImmediate(() => this.#letGo())
+    else this.#letGo()
+  }
+
+  /**
+   * After a complete answer the agent has taken the connection back already. Where it came before the request had ended,
+   * as when the loop was busy, that takes this turn; a receiver that answers and does not read on is not waited for.
+   */
+  #letGo(): void {
     this.#stream.destroy()
   }
 }
