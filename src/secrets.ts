@@ -1,4 +1,14 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createSecretKey,
+  hash,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -25,11 +35,13 @@ const NONCE_BYTES = 12
 const TAG_BYTES = 16
 
 /** AES-256-GCM; a sealed text is `v1:<key id>:<base64 of nonce, ciphertext and tag>`. The first key encrypts, all decrypt. */
-export function createSealer(keys: ReadonlyMap<string, Buffer>): Sealer {
+export function createSealer(given: ReadonlyMap<string, Buffer>): Sealer {
+  const keys = new Map([...given].map(([id, bytes]) => [id, createSecretKey(bytes)]))
   const [first] = keys
   if (first === undefined) throw new RangeError('a sealer needs a key')
   const [currentId, currentKey] = first
-  const tokenOf = (key: Buffer, place: string) => `pht_${createHmac('sha256', key).update(place).digest('base64url')}`
+  const tokenOf = (key: KeyObject, place: string) =>
+    `pht_${createHmac('sha256', key).update(place).digest('base64url')}`
   const keyIdOf = (sealed: string): string => sealed.split(':')[1] ?? ''
   return {
     keyIdOf,
@@ -90,5 +102,5 @@ export function newApiKey(prefix: 'phc' | 'pha'): string {
 
 /** What is stored of an API key. Keys have 256 random bits, so a plain hash is enough. */
 export function hashApiKey(key: string): string {
-  return createHash('sha256').update(key).digest('hex')
+  return hash('sha256', key, 'hex')
 }

@@ -22,7 +22,10 @@ export function decodeSecret(secret: string): Buffer | null {
   return key.length >= MIN_BYTES && key.length <= MAX_BYTES ? key : null
 }
 
-/** The bytes of a secret (HMAC-SHA256), or a private Ed25519 key. */
+/**
+ * The bytes of a secret (HMAC-SHA256), the same as a key object, or a private Ed25519 key. Who signs often has a key
+ * object: Node makes one for each HMAC otherwise, and that takes four times as long as the HMAC (measured at 1 kB).
+ */
 export type SigningKey = Buffer | KeyObject
 
 /**
@@ -33,7 +36,7 @@ export type SigningKey = Buffer | KeyObject
 export function sign(keys: readonly SigningKey[], id: string, timestamp: number, body: string | Buffer): string {
   return keys
     .map((key) =>
-      Buffer.isBuffer(key)
+      Buffer.isBuffer(key) || key.type === 'secret'
         ? `v1,${signatureBytes(key, id, timestamp, body).toString('base64')}`
         : signEd25519(key, id, timestamp, body),
     )
@@ -41,6 +44,11 @@ export function sign(keys: readonly SigningKey[], id: string, timestamp: number,
 }
 
 /** The bytes of a `v1` signature. */
-export function signatureBytes(key: Buffer, id: string, timestamp: number | string, body: string | Buffer): Buffer {
+export function signatureBytes(
+  key: Buffer | KeyObject,
+  id: string,
+  timestamp: number | string,
+  body: string | Buffer,
+): Buffer {
   return createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest()
 }

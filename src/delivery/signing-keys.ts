@@ -1,3 +1,4 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
 import { decodeSecret, type SigningKey } from '../core/signature.ts'
 import type { Sealer } from '../secrets.ts'
 import type { Endpoint, TenantStore } from '../store/store.ts'
@@ -17,12 +18,13 @@ const MAX_OPENED = 100_000
 
 /** Opened secrets are kept in memory by their sealed text, so that a changed secret counts at once. */
 export function signingKeys(tenants: TenantStore, sealer: Sealer, tenantKeys: TenantKeys): SigningKeys {
-  const opened = new Map<string, Buffer>()
-  const open = (sealed: string, place: string): Buffer => {
+  const opened = new Map<string, KeyObject>()
+  const open = (sealed: string, place: string): KeyObject => {
     const known = opened.get(sealed)
     if (known !== undefined) return known
-    const key = decodeSecret(sealer.open(sealed, place))
-    if (key === null) throw new Error(`the signing secret at ${place} is malformed`)
+    const bytes = decodeSecret(sealer.open(sealed, place))
+    if (bytes === null) throw new Error(`the signing secret at ${place} is malformed`)
+    const key = createSecretKey(bytes)
     if (opened.size > MAX_OPENED) opened.clear()
     opened.set(sealed, key)
     return key

@@ -49,7 +49,10 @@ export function handlerContext(
       createdAt: new Date(job.createdAt),
       metadata: JSON.parse(job.metadata ?? '{}') as Record<string, string>,
       url: `${publicUrl}/v1/jobs/${job.id}`,
-      token: sealer.token(runPlace(job)),
+      // Few handlers ask for it.
+      get token() {
+        return sealer.token(runPlace(job))
+      },
       suspend: suspension,
     },
     attempt: job.attempt,
