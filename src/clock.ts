@@ -1,5 +1,4 @@
 import { randomFillSync } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 
 /** Time, chance and identity. Injected everywhere, so that tests decide all three. */
 export interface Clock {
@@ -60,16 +59,36 @@ export function systemClock(): SystemClock {
       latest = 0
       newId = idGenerator(now)
     },
-    sleep: async (ms, signal) => {
-      const until = performance.now() + ms
-      do {
-        await delay(Math.max(0, Math.min(until - performance.now(), MAX_TIMER_MS)), undefined, signal ? { signal } : {})
-      } while (performance.now() < until)
-    },
+    sleep,
     random: Math.random,
     newId: (prefix) => newId(prefix),
     newHex: randomHex,
   }
+}
+
+/** Not by node:timers/promises, whose error costs more than all the rest where most sleeps are cut short. */
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const until = performance.now() + ms
+    let timer: NodeJS.Timeout
+    const abort = (): void => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const wait = (): void => {
+      timer = setTimeout(wake, Math.max(0, Math.min(until - performance.now(), MAX_TIMER_MS)))
+    }
+    const wake = (): void => {
+      if (performance.now() < until) wait()
+      else {
+        signal?.removeEventListener('abort', abort)
+        resolve()
+      }
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+    wait()
+  })
 }
 
 export function idGenerator(now: () => number): Clock['newId'] {

@@ -43,6 +43,9 @@ export interface ProcessDependencies extends ContextDependencies {
  */
 export type ProcessJob = (job: Job, abort: AbortController, isOurs: () => boolean) => Promise<void>
 
+/** The reason of the signal that a run is over: made once, as an error with its stack costs more than a short run. */
+const OVER = new Error('the run is over')
+
 /** A result larger than this is stored as a file (claim check, CONTRACT §3). */
 const MAX_INLINE_RESULT_BYTES = 256 * 1024
 
@@ -50,16 +53,18 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
   const { clock, events } = deps
   return async (job, abort, isOurs) => {
     const startedAt = clock.now()
-    const ended = new AbortController()
-    const keeper = progressKeeper(job, abort, ended.signal, deps)
+    const over = new AbortController()
+    const end = (): void => over.abort(OVER)
+    abort.signal.addEventListener('abort', end, { once: true })
+    const keeper = progressKeeper(job, abort, over.signal, deps)
     try {
       const held = await announceStart(job, deps)
       // That may have taken as long as the storage was away.
       if (!held || !isOurs()) abort.abort(new RunAborted('lost'))
       // From here on: a store that takes long uses up none of the handler's time.
-      void limitTime(job, abort, ended.signal, clock)
-      const result = await perform(job, keeper, abort.signal, AbortSignal.any([abort.signal, ended.signal]), deps)
-      ended.abort()
+      void limitTime(job, abort, over.signal, clock)
+      const result = await perform(job, keeper, abort.signal, over.signal, deps)
+      end()
       const latest = { ...job, progress: keeper.progress, message: keeper.message }
       const outcome = await settle(latest, result, abort.signal, deps)
       const problem = 'problem' in result ? result.problem : null
@@ -67,7 +72,7 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
       if (outcome === 'completed') deps.runTimes.record(job.type, durationMs)
       events.jobRunEnded(job, { outcome, durationMs, problem })
     } catch (error) {
-      ended.abort()
+      end()
       events.taskFailed(`job ${job.id}`, error)
       // Nobody else would ever take the job from this process.
       const problem = { ...problemOf(error), code: 'run_not_settled', retryable: false }
@@ -77,14 +82,14 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
 }
 
 /** Ends the run at its timeout or the job's deadline, whichever is first. */
-async function limitTime(job: Job, abort: AbortController, ended: AbortSignal, clock: Clock): Promise<void> {
+async function limitTime(job: Job, abort: AbortController, over: AbortSignal, clock: Clock): Promise<void> {
   const untilDeadline = job.deadlineAt === null ? Number.POSITIVE_INFINITY : job.deadlineAt - clock.now()
   const limit = Math.max(0, Math.min(job.timeoutMs, untilDeadline))
-  await clock.sleep(limit, ended).catch(() => {})
-  if (!ended.aborted) abort.abort(new RunAborted(untilDeadline <= job.timeoutMs ? 'deadline' : 'timeout'))
+  await clock.sleep(limit, over).catch(() => {})
+  if (!over.aborted) abort.abort(new RunAborted(untilDeadline <= job.timeoutMs ? 'deadline' : 'timeout'))
 }
 
-function progressKeeper(job: Job, abort: AbortController, ended: AbortSignal, deps: ProcessDependencies) {
+function progressKeeper(job: Job, abort: AbortController, over: AbortSignal, deps: ProcessDependencies) {
   const { jobs, callbacks, clock, engine, events } = deps
   const keeper: ProgressKeeper = new ProgressKeeper(
     job,
@@ -101,7 +106,7 @@ function progressKeeper(job: Job, abort: AbortController, ended: AbortSignal, de
       }
     },
     clock,
-    AbortSignal.any([abort.signal, ended]),
+    over,
   )
   return keeper
 }
