@@ -8,12 +8,21 @@ import { insertInto, selectList } from './statements.ts'
 
 const ALL = selectList(apiKeys)
 
-export function sqliteKeys(db: Database, writer: GroupCommit): KeyStore {
-  const find = db.prepare<[object], Caller>(
+/**
+ * Callers by the hash of their key, as nearly every request asks for the same few. No other process writes to the
+ * database, so it is enough that whoever changes keys or limits forgets them, in the same turn.
+ */
+export type KnownCallers = Map<string, Caller>
+
+/** Bounds their memory. */
+const MAX_KNOWN = 10_000
+
+export function sqliteKeys(db: Database, writer: GroupCommit, known: KnownCallers): KeyStore {
+  const find = db.prepare<[string], Caller>(
     `SELECT ${selectList(apiKeys, 'k')}, t.poll_limit_per_s AS "pollLimitPerS",
         t.request_limit_per_s AS "requestLimitPerS"
       FROM api_keys k LEFT JOIN tenants t ON t.id = k.tenant_id
-      WHERE k.hash = @hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now)`,
+      WHERE k.hash = ? AND k.revoked_at IS NULL`,
   )
   const byId = db.prepare<[string], ApiKey>(`SELECT ${ALL} FROM api_keys WHERE id = ?`)
   const list = db.prepare<[object], ApiKey>(
@@ -32,11 +41,18 @@ export function sqliteKeys(db: Database, writer: GroupCommit): KeyStore {
   const takeKey = keyTaker(db)
   const addAudit = db.prepare(insertInto(auditLog))
   return {
-    find: async (hash, now) => find.get({ hash, now }) ?? null,
+    find: async (hash, now) => {
+      const caller = known.get(hash) ?? find.get(hash)
+      if (caller === undefined || (caller.expiresAt !== null && caller.expiresAt <= now)) return null
+      if (known.size >= MAX_KNOWN) known.clear()
+      known.set(hash, caller)
+      return caller
+    },
     replace: (key) =>
       writer.run(() => {
         revokeOthers.run(key)
         addOrRenew.run(key)
+        known.clear()
       }),
     add: (apiKey, key, audit) =>
       writer.run((): AddedKey => {
@@ -54,6 +70,7 @@ export function sqliteKeys(db: Database, writer: GroupCommit): KeyStore {
     revoke: (id, now, audit) =>
       writer.run(() => {
         if (revoke.run(now, id).changes > 0) addAudit.run(audit)
+        known.clear()
         return byId.get(id) ?? null
       }),
     saveUses: (uses) =>

@@ -7,7 +7,7 @@ import { sqliteEvents } from './events.ts'
 import { sqliteFiles } from './files.ts'
 import { GroupCommit } from './group-commit.ts'
 import { sqliteJobs } from './jobs.ts'
-import { sqliteKeys } from './keys.ts'
+import { type KnownCallers, sqliteKeys } from './keys.ts'
 import { openDatabase } from './open.ts'
 import { openReader } from './reader.ts'
 import { sqliteStats } from './stats.ts'
@@ -23,10 +23,11 @@ export function openSqliteStore(path: string): Store {
   const { db, close } = openDatabase(path)
   const writer = new GroupCommit(db)
   const reader = openReader(path, db)
+  const callers: KnownCallers = new Map()
   let pings = 0
   return {
-    tenants: sqliteTenants(db, writer),
-    keys: sqliteKeys(db, writer),
+    tenants: sqliteTenants(db, writer, callers),
+    keys: sqliteKeys(db, writer, callers),
     audit: sqliteAudit(db, writer, reader),
     jobs: sqliteJobs(db, writer, reader),
     deliveries: sqliteDeliveries(db, writer, reader),

@@ -3,12 +3,14 @@ import { ADMINS } from '../admins.ts'
 import type { AddedTenant, PublicKey, Tenant, TenantStore } from '../store.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { keyFreer, keyTaker } from './idempotency-keys.ts'
+import type { KnownCallers } from './keys.ts'
 import { auditLog, tenants } from './schema.ts'
 import { insertInto, selectList, updateById } from './statements.ts'
 
 const ALL = selectList(tenants)
 
-export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
+/** @param known Forgotten when the limits of a tenant may have changed */
+export function sqliteTenants(db: Database, writer: GroupCommit, known: KnownCallers): TenantStore {
   const byId = db.prepare<[string], Tenant>(`SELECT ${ALL} FROM tenants WHERE id = ?`)
   const several = db.prepare<[], number>('SELECT count(*) FROM (SELECT 1 FROM tenants LIMIT 2)').pluck()
   const byName = db.prepare<[string], Tenant>(`SELECT ${ALL} FROM tenants WHERE name = ?`)
@@ -53,6 +55,7 @@ export function sqliteTenants(db: Database, writer: GroupCommit): TenantStore {
         const changed = make(tenant)
         if (changed.name !== tenant.name && byName.get(changed.name) !== undefined) return 'name_taken'
         change.run(changed)
+        known.clear()
         if (audit !== null) addAudit.run(audit)
         return changed
       }),
