@@ -57,6 +57,8 @@ export async function addCallbacks(
   if (given.length === 0) return
   const eventRows = given.map(({ job, callback }) => callbackEventRow(job, callback))
   const deliveryRows = given.map(({ job, callback }) => callbackDeliveryRow(job, callback))
-  await tx.changes(addEvents({ rows: rowsOf(events, eventRows) }))
-  await tx.changes(addDeliveries({ rows: rowsOf(deliveries, deliveryRows) }))
+  await Promise.all([
+    tx.changes(addEvents({ rows: rowsOf(events, eventRows) })),
+    tx.changes(addDeliveries({ rows: rowsOf(deliveries, deliveryRows) })),
+  ])
 }

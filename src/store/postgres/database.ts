@@ -98,6 +98,8 @@ function clientConfig(url: string, sockets: Set<Socket>): pg.ClientConfig {
     connectionString: url,
     application_name: 'posthorn',
     keepAlive: true,
+    // What does not need the answer to a statement need not wait for it: see inTransaction.
+    pipeline: true,
     connectionTimeoutMillis: ACQUIRE_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     lock_timeout: LOCK_MS,
@@ -167,9 +169,12 @@ function onClient(run: (query: Query) => Promise<pg.QueryResult>): Connection {
 }
 
 async function inTransaction<T>(client: pg.PoolClient, work: (transaction: Connection) => Promise<T>): Promise<T> {
-  await client.query('BEGIN')
+  // Travels with the first statement; when it fails, so does that.
+  const begun = client.query('BEGIN')
+  begun.catch(() => {})
   try {
     const value = await work(onClient((query) => client.query(query)))
+    await begun
     await client.query('COMMIT')
     return value
   } catch (error) {

@@ -82,15 +82,25 @@ async function claimAll(tx: Connection, requests: readonly LaneClaimRequest[]): 
   // A lane that is asked for twice is claimed once; the other one finds out whether there is more.
   const first = new Map([...requests].reverse().map((request) => [request.laneId, request]))
   const laneIds = [...first.keys()]
-  const lanes = new Map((await tx.rows<Endpoint>(lockLanes({ laneIds }))).map((lane) => [lane.id, lane]))
-  const places = await freePlaces(tx, [...first.values()], lanes)
-  const ids = await dueOf(tx, [...first.values()], places)
-  const claims = [...first.values()].flatMap(({ laneId, workerId, now, leaseMs }) =>
+  const wanted = [...first.values()]
+  // One after the other, in this order; nothing of them needs the answer to another.
+  const [found, listed, flying, ids] = await Promise.all([
+    tx.rows<Endpoint>(lockLanes({ laneIds })),
+    tx.rows<{ id: string }>(keepListed({ workerIds: wanted.map(({ workerId }) => workerId) })),
+    tx.rows<{ laneId: string; count: number }>(inFlight({ laneIds })),
+    dueOf(tx, wanted),
+  ])
+  const lanes = new Map(found.map((lane) => [lane.id, lane]))
+  const places = freePlaces(wanted, lanes, {
+    workers: new Set(listed.map(({ id }) => id)),
+    inFlight: new Map(flying.map(({ laneId, count }) => [laneId, count])),
+  })
+  const claims = wanted.flatMap(({ laneId, workerId, now, leaseMs }) =>
     (ids.get(laneId) ?? []).slice(0, places.get(laneId)).map((id) => ({ id, workerId, now, leaseMs })),
   )
   const rows = claims.length === 0 ? [] : await tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
   const taken = Map.groupBy(rows, (delivery) => delivery.endpointId)
-  const rates = await charge(tx, [...first.values()], lanes, taken)
+  const rates = await charge(tx, wanted, lanes, taken)
   return requests.map((request) => {
     const { laneId, now } = request
     const lane = lanes.get(laneId) ?? null
@@ -121,31 +131,23 @@ async function charge(
 }
 
 /** How many deliveries each request may have. */
-async function freePlaces(
-  tx: Connection,
+function freePlaces(
   requests: readonly LaneClaimRequest[],
   lanes: ReadonlyMap<string, Endpoint>,
-): Promise<Map<string, number>> {
-  const workerIds = requests.map(({ workerId }) => workerId)
-  const listed = new Set((await tx.rows<{ id: string }>(keepListed({ workerIds }))).map(({ id }) => id))
-  const counts = await tx.rows<{ laneId: string; count: number }>(inFlight({ laneIds: [...lanes.keys()] }))
-  const flying = new Map(counts.map(({ laneId, count }) => [laneId, count]))
+  held: { workers: ReadonlySet<string>; inFlight: ReadonlyMap<string, number> },
+): Map<string, number> {
   return new Map(
     requests.map(({ laneId, workerId, limit, now, exceptTenants }) => {
       const lane = lanes.get(laneId)
-      const idle = lane === undefined || exceptTenants.has(lane.tenantId) || !listed.has(workerId)
-      return [laneId, idle ? 0 : claimable(lane, flying.get(laneId) ?? 0, limit, now)]
+      const idle = lane === undefined || exceptTenants.has(lane.tenantId) || !held.workers.has(workerId)
+      return [laneId, idle ? 0 : claimable(lane, held.inFlight.get(laneId) ?? 0, limit, now)]
     }),
   )
 }
 
-/** What is due on each lane, and one more than it has places for. */
-async function dueOf(
-  tx: Connection,
-  requests: readonly LaneClaimRequest[],
-  places: ReadonlyMap<string, number>,
-): Promise<Map<string, string[]>> {
-  const wanted = requests.map(({ laneId, now }) => ({ id: laneId, now, limit: (places.get(laneId) ?? 0) + 1 }))
+/** What is due on each lane, and one more than was asked for. */
+async function dueOf(tx: Connection, requests: readonly LaneClaimRequest[]): Promise<Map<string, string[]>> {
+  const wanted = requests.map(({ laneId, now, limit }) => ({ id: laneId, now, limit: limit + 1 }))
   const rows = await tx.rows<{ laneId: string; id: string }>(due({ lanes: recordsOf(wanted) }))
   const ids = new Map<string, string[]>()
   for (const { laneId, id } of rows) ids.set(laneId, [...(ids.get(laneId) ?? []), id])

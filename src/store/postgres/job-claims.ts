@@ -87,13 +87,14 @@ async function claim(tx: Connection, request: JobClaimRequest): Promise<Job[]> {
   const { workerId, now, limit, afterTenant } = request
   const room = [...request.types].filter(([, places]) => places > 0)
   if (room.length === 0) return []
-  await tx.rows(lock())
-  if ((await tx.rows(keepListed({ workerId }))).length === 0) return []
   const types = room.map(([type]) => type)
   const rooms = room.map(([, places]) => places)
-  const found = await tx.rows<Candidate>(
-    candidates({ types, rooms, after: afterTenant ?? '', limit, tenants: tenantsToAsk(request) }),
-  )
+  const [, listed, found] = await Promise.all([
+    tx.rows(lock()),
+    tx.rows(keepListed({ workerId })),
+    tx.rows<Candidate>(candidates({ types, rooms, after: afterTenant ?? '', limit, tenants: tenantsToAsk(request) })),
+  ])
+  if (listed.length === 0) return []
   const ids = chooseFairly(found, request)
   if (ids.length === 0) return []
   const taken = new Map((await tx.rows<Job>(take({ ids, workerId, now }))).map((job) => [job.id, job]))

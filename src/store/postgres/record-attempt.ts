@@ -56,11 +56,13 @@ export function attemptRecorder(db: Database): DeliveryStore['record'] {
 
 async function recordAll(tx: Connection, records: readonly AttemptRecord[]): Promise<void> {
   const rows = records.map(({ attempt }) => attempt)
-  await tx.changes(addAttempts({ rows: rowsOf(attempts, rows) }))
-  await bury(tx, records)
   const ended = records.filter(({ decision, delivery }) => decision.next !== 'retry' && delivery.jobId !== null)
   const eventIds = ended.map(({ delivery }) => delivery.eventId)
-  if (eventIds.length > 0) await tx.changes(wipe({ eventIds }))
+  await Promise.all([
+    tx.changes(addAttempts({ rows: rowsOf(attempts, rows) })),
+    eventIds.length > 0 ? tx.changes(wipe({ eventIds })) : null,
+  ])
+  await bury(tx, records)
   await changeLanes(tx, records)
 }
 
