@@ -3,12 +3,16 @@ import type { Connection, Database } from './database.ts'
 import { freeKeys, orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { insertRows, rowsOf, selectList, updateRows } from './rows.ts'
 import { auditLog, endpoints } from './schema.ts'
+import { sharedRead } from './shared-read.ts'
 import { statement } from './statement.ts'
 
 const ALL = selectList(endpoints)
 const VISIBLE = "kind = 'registered' AND deleted_at IS NULL AND (@tenantId::text IS NULL OR tenant_id = @tenantId)"
 const add = statement(insertRows(endpoints))
 const get = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE}`)
+const getAll = statement(
+  `SELECT ${ALL} FROM endpoints WHERE id = ANY (@ids) AND kind = 'registered' AND deleted_at IS NULL`,
+)
 const hold = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE} FOR NO KEY UPDATE`)
 const list = statement(
   `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before::text IS NULL OR id < @before)
@@ -23,6 +27,10 @@ const remove = statement(
 const addAudit = statement(insertRows(auditLog))
 
 export function postgresEndpoints(db: Database): EndpointStore {
+  const gets = sharedRead(
+    async (ids: string[]) =>
+      new Map((await db.rows<Endpoint>(getAll({ ids }))).map((endpoint) => [endpoint.id, endpoint])),
+  )
   return {
     add: (endpoint, key) =>
       db
@@ -37,7 +45,10 @@ export function postgresEndpoints(db: Database): EndpointStore {
           return { kind: 'created', endpoint }
         })
         .catch(orKeyBusy(key)),
-    get: (tenantId, id) => find(db, get({ tenantId, id })),
+    get: async (tenantId, id) => {
+      const endpoint = await gets(id)
+      return endpoint !== null && (tenantId === null || endpoint.tenantId === tenantId) ? endpoint : null
+    },
     list: (tenantId, page, trouble) => db.rows<Endpoint>(list({ tenantId, ...page, trouble: trouble ?? null })),
     update: (tenantId, id, change, audit = null) =>
       db.transaction(async (tx) => {

@@ -4,6 +4,7 @@ import type { Database } from './database.ts'
 import { orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { insertRows, recordsOf, rowsOf, selectList } from './rows.ts'
 import { apiKeys, auditLog } from './schema.ts'
+import { sharedRead } from './shared-read.ts'
 import { statement } from './statement.ts'
 
 const ALL = selectList(apiKeys)
@@ -11,7 +12,7 @@ const find = statement(
   `SELECT ${selectList(apiKeys, 'k')}, t.poll_limit_per_s AS "pollLimitPerS",
       t.request_limit_per_s AS "requestLimitPerS"
     FROM api_keys k LEFT JOIN tenants t ON t.id = k.tenant_id
-    WHERE k.hash = @hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > @now)`,
+    WHERE k.hash = ANY (@hashes) AND k.revoked_at IS NULL`,
 )
 const byId = statement(`SELECT ${ALL} FROM api_keys WHERE id = @id`)
 const list = statement(
@@ -36,8 +37,15 @@ const setUsed = statement(
 const addAudit = statement(insertRows(auditLog))
 
 export function postgresKeys(db: Database): KeyStore {
+  const finds = sharedRead(async (hashes: string[]) => {
+    const callers = await db.rows<Caller>(find({ hashes }))
+    return new Map(callers.map((caller) => [caller.hash, caller]))
+  })
   return {
-    find: async (hash, now) => (await db.rows<Caller>(find({ hash, now })))[0] ?? null,
+    find: async (hash, now) => {
+      const caller = await finds(hash)
+      return caller === null || (caller.expiresAt !== null && caller.expiresAt <= now) ? null : caller
+    },
     replace: (key) =>
       db.transaction(async (tx) => {
         await tx.changes(revokeOthers({ ...key }))
