@@ -43,7 +43,7 @@ const MAX_FAILURES = 4
  */
 export function graphileEngine(options: GraphileOptions): Engine {
   const { db, session, clock, id, types, onError } = options
-  const bells = postgresBells(db, session, id, onError)
+  const bells = postgresBells(db, session, clock, id, onError)
   const repeated = repeater(clock, onError)
   const tasks: TaskList = Object.fromEntries(
     types.map((type) => [wakeUpTask(type), async () => bells.ring('jobs', [])]),

@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import type { Database } from '../store/postgres/database.ts'
 import type { Session } from '../store/postgres/session.ts'
 import { statement } from '../store/postgres/statement.ts'
@@ -8,6 +9,8 @@ import type { ReportFailure } from './repeat.ts'
 const CHANNEL = 'posthorn'
 /** PostgreSQL takes payloads below 8,000 bytes; ids have 36. */
 const NAMES_PER_PAYLOAD = 150
+/** What rings within this time after others were told travels together: each telling wakes every process. */
+const GATHER_MS = 20
 
 const channels = ['lanes', 'cancelled', 'changed', 'events', 'jobs'] as const satisfies (keyof Wakes)[]
 
@@ -41,10 +44,17 @@ export interface PostgresBells extends Bells, AsyncDisposable {
  * NOTIFY makes commits wait for each other, so it travels alone and not with the work. Ready jobs are told through
  * graphile-worker, which wakes one process and not all; the rest by NOTIFY.
  */
-export function postgresBells(db: Database, session: Session, id: string, onError: ReportFailure): PostgresBells {
+export function postgresBells(
+  db: Database,
+  session: Session,
+  clock: Clock,
+  id: string,
+  onError: ReportFailure,
+): PostgresBells {
   const own = bells()
   const pending = new Map<keyof Wakes, Set<string>>()
   let sending: Promise<void> | null = null
+  const closing = new AbortController()
 
   async function send(): Promise<void> {
     while (pending.size > 0) {
@@ -59,6 +69,7 @@ export function postgresBells(db: Database, session: Session, id: string, onErro
         // Lost, as wake-ups may be: the others look into the tables by themselves.
         onError('waking other processes', error)
       }
+      await clock.sleep(GATHER_MS, closing.signal).catch(() => {})
     }
   }
 
@@ -92,6 +103,7 @@ export function postgresBells(db: Database, session: Session, id: string, onErro
     },
     [Symbol.dispose]: own[Symbol.dispose],
     async [Symbol.asyncDispose]() {
+      closing.abort()
       await sending
       own[Symbol.dispose]()
     },
