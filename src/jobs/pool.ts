@@ -89,8 +89,7 @@ export class JobPool {
       while (this.#fillAgain && !this.#stopping) {
         this.#fillAgain = false
         if (this.#inDoubt) await this.#settleDoubt()
-        const claimed = await this.#claim()
-        if (claimed > 0) this.#fillAgain = true
+        await this.#claim()
       }
     } catch (error) {
       // The next sweep tries again.
@@ -99,16 +98,14 @@ export class JobPool {
     }
   }
 
-  async #claim(): Promise<number> {
+  async #claim(): Promise<void> {
     const { jobs, engine, lease } = this.#deps
     const request = this.#request()
-    // Where there is no room nobody knows what waits, so the next free place has to look.
-    this.#hungry =
-      request.limit <= request.reserved || [...request.types].some(([type, room]) => room <= reservedOf(request, type))
-    if (request.limit <= 0 || !lease.holds()) return 0
+    this.#hungry = lacksRoom(request, [])
+    if (request.limit <= 0 || !lease.holds()) return
     const claimed = await jobs.claim(request)
+    this.#hungry = lacksRoom(request, claimed)
     if (claimed.length > 0) {
-      this.#hungry = true
       engine.wake(
         'changed',
         claimed.map(({ id }) => id),
@@ -116,7 +113,6 @@ export class JobPool {
     }
     for (const job of claimed) this.#run(job)
     this.#lastTenant = claimed.at(-1)?.tenantId ?? this.#lastTenant
-    return claimed.length
   }
 
   #request(): JobClaimRequest {
@@ -176,6 +172,14 @@ export class JobPool {
   }
 }
 
-function reservedOf(request: JobClaimRequest, type: string): number {
-  return request.reservedByType.get(type) ?? 0
+/**
+ * Whether there may be more than these, for which there was no room: then the next free place has to look. Where there
+ * is room left, all that was ready has been claimed.
+ */
+function lacksRoom({ limit, reserved, types, reservedByType }: JobClaimRequest, claimed: readonly Job[]): boolean {
+  const ofType = Map.groupBy(claimed, ({ type }) => type)
+  const left = ([type, room]: [string, number]) => room - (ofType.get(type)?.length ?? 0)
+  return (
+    limit - claimed.length <= reserved || [...types].some((each) => left(each) <= (reservedByType.get(each[0]) ?? 0))
+  )
 }
