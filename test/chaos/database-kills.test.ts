@@ -95,6 +95,8 @@ test('what has become read-only is answered with 503, and taken up again when it
   await setReadOnly(true)
   await until('all refuse', () => all('/readyz', 503))
   const refusedAt = Date.now()
+  // Transactions that had begun before may end yet.
+  await sleep(500)
   const before = submitting.accepted.size
   await sleep(form(2000, 30_000))
   const accepted = submitting.accepted.size - before
