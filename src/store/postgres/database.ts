@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import pg from 'pg'
 import { StoreUnavailableError } from '../../errors.ts'
 import { asStoreError } from './failures.ts'
-import type { Query } from './statement.ts'
+import { type Query, statement } from './statement.ts'
 
 /** What statements run on: the pool, each in a transaction of its own, or one transaction. */
 export interface Connection {
@@ -107,10 +107,17 @@ function clientConfig(url: string, sockets: Set<Socket>): pg.ClientConfig {
     options: SETTINGS,
     types,
     stream: () => {
-      const socket = new Socket()
+      const socket = new GatheringSocket()
       sockets.add(socket)
       return socket.once('close', () => sockets.delete(socket))
     },
+  }
+}
+
+/** The driver corks a connection for each statement: what is said in one turn goes out by one call into the kernel. */
+class GatheringSocket extends Socket {
+  override uncork(): void {
+    process.nextTick(() => super.uncork())
   }
 }
 
@@ -168,14 +175,17 @@ function onClient(run: (query: Query) => Promise<pg.QueryResult>): Connection {
   }
 }
 
+const begin = statement('BEGIN')
+const commit = statement('COMMIT')
+
 async function inTransaction<T>(client: pg.PoolClient, work: (transaction: Connection) => Promise<T>): Promise<T> {
   // Travels with the first statement; when it fails, so does that.
-  const begun = client.query('BEGIN')
+  const begun = client.query(begin())
   begun.catch(() => {})
   try {
     const value = await work(onClient((query) => client.query(query)))
     await begun
-    await client.query('COMMIT')
+    await client.query(commit())
     return value
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {})
