@@ -48,7 +48,7 @@ function chosenParts({ parts }: Options): Part[] {
 }
 
 function benchOf(options: Options, postgres: PostgresForRuns, kept: AsyncDisposableStack): Bench {
-  const { engine, repeats, rows, seconds, warmupSeconds, profile } = options
+  const { engine, load, repeats, rows, seconds, warmupSeconds, profile } = options
   const nodeArgs = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
   const embedded = (more: ServiceOptions = {}) => (engine === 'postgres' ? [] : [onSqlite({ nodeArgs, ...more })])
   const clustered = (more: ServiceOptions = {}) =>
@@ -61,7 +61,7 @@ function benchOf(options: Options, postgres: PostgresForRuns, kept: AsyncDisposa
     full: full.map((contender) => ({ ...contender, name: `${contender.name}, full` })),
     recovering: services({ fill: ({ receiverPort }) => dueDeliveries(DUE, receiverPort) }),
     clustered: clustered(),
-    results: new Results(repeats, (text) => process.stderr.write(`${text}\n`)),
+    results: new Results(repeats, load, (text) => process.stderr.write(`${text}\n`)),
     times: { warmupMs: 1000 * warmupSeconds, windowMs: 1000 * seconds },
   }
 }

@@ -6,6 +6,8 @@ export interface Options {
   /** In the order they were named; empty: all. */
   parts: string[]
   engine: EngineChoice
+  /** Only loads whose names have this in them. */
+  load: string
   /** Of each run, after its warm-up. */
   seconds: number
   warmupSeconds: number
@@ -18,8 +20,8 @@ export interface Options {
   writeDocs: boolean
 }
 
-export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--seconds 2] [--warmup 2] [--repeats 3]
-                   [--rows 1000000] [--profile FOLDER] [--write-docs]`
+export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--load TEXT] [--seconds 2] [--warmup 2]
+                   [--repeats 3] [--rows 1000000] [--profile FOLDER] [--write-docs]`
 
 /** @throws Error that says what is wrong */
 export function readOptions(args: readonly string[]): Options {
@@ -28,6 +30,7 @@ export function readOptions(args: readonly string[]): Options {
     allowPositionals: true,
     options: {
       engine: { type: 'string', default: 'both' },
+      load: { type: 'string', default: '' },
       seconds: { type: 'string', default: '2' },
       warmup: { type: 'string', default: '2' },
       repeats: { type: 'string', default: '3' },
@@ -39,6 +42,7 @@ export function readOptions(args: readonly string[]): Options {
   return {
     parts: positionals,
     engine: engineOf(values.engine),
+    load: values.load,
     seconds: positive('seconds', values.seconds),
     warmupSeconds: positive('warmup', values.warmup),
     repeats: count('repeats', values.repeats),

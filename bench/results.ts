@@ -19,10 +19,13 @@ export interface Row {
 export class Results {
   readonly rows: Row[] = []
   readonly #repeats: number
+  readonly #load: string
   readonly #progress: (text: string) => void
 
-  constructor(repeats: number, progress: (text: string) => void) {
+  /** @param load Only loads whose names have this in them are measured */
+  constructor(repeats: number, load: string, progress: (text: string) => void) {
     this.#repeats = repeats
+    this.#load = load
     this.#progress = progress
   }
 
@@ -36,6 +39,7 @@ export class Results {
     contenders: readonly Contender[],
     runOnce: (contender: Contender) => Promise<Figures>,
   ): Promise<void> {
+    if (!load.includes(this.#load)) return
     const rows = contenders.map(
       (contender): Row => ({ part, load, contender: contender.name, figures: {}, ratios: {} }),
     )
