@@ -21,5 +21,5 @@ STOPSIGNAL SIGTERM
 # Alive is who answers, whatever it says: one that waits for another's migration says 503, and is not to be killed.
 HEALTHCHECK --interval=15s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.POSTHORN_PORT || 8080) + '/healthz').then(() => process.exit(0), () => process.exit(1))"]
-ENTRYPOINT ["node", "/app/src/cli/posthorn.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=24", "/app/src/cli/posthorn.ts"]
 CMD ["start"]

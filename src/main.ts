@@ -1,4 +1,5 @@
 import './drizzle-imports.ts'
+import { setFlagsFromString } from 'node:v8'
 import { dataFolder, readConfig } from './config.ts'
 import { StartError } from './errors.ts'
 import { firstRunText, writeFirstRun } from './first-run.ts'
@@ -7,10 +8,17 @@ import { createMetrics } from './metrics.ts'
 
 /** After the grace period, what still hangs is left to the next start to recover. */
 const FORCE_AFTER_MS = 5000
+/**
+ * How much the heap may grow beyond what lives in it before V8 looks for what does not: by itself it lets 50 MB become
+ * 280 while deliveries go out. With the larger young generation of `npm start`, in which most requests live and die, a
+ * backlog of 100,000 is worked off in 270 MiB and not in 460, for a few per cent of processor time.
+ */
+const HEAP_GROWING_PERCENT = 60
 /** One Ctrl-C arrives twice when npm passes on what the terminal has sent already. */
 const SAME_PRESS_MS = 1000
 
 async function main(): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
   // Database, files and keys are nobody else's to read.
   process.umask(0o077)
   const { config, secrets } = readConfig()

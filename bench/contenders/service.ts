@@ -34,6 +34,9 @@ export interface ServiceOptions {
 /** One for all, as a database that is kept was sealed with it. */
 const ENCRYPTION_KEYS = `bench:${randomBytes(32).toString('base64')}`
 
+/** As in `npm start`. */
+const START_ARGS = ['--max-semi-space-size=24']
+
 type OpenDatabase = (folder: string) => Promise<RunDatabase>
 
 /** The service, started as `npm start` does it, with every default that a run does not need to change. */
@@ -50,7 +53,11 @@ export function service(name: string, open: OpenDatabase, options: ServiceOption
       const counting = counted ? database.counting : { nodeArgs: [], under: [], env: {} }
       const apiKey = `bench-${randomBytes(24).toString('hex')}`
       const env = { ...environment(settings, folder, database.url, apiKey), ...counting.env }
-      const program = { script: 'src/main.ts', nodeArgs: [...nodeArgs, ...counting.nodeArgs], under: counting.under }
+      const program = {
+        script: 'src/main.ts',
+        nodeArgs: [...START_ARGS, ...nodeArgs, ...counting.nodeArgs],
+        under: counting.under,
+      }
       const processes: MeasuredProcess[] = []
       stack.defer(() => endAll(processes, 'SIGKILL'))
       for (let index = 0; index < settings.processes; index++) {

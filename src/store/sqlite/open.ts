@@ -80,7 +80,8 @@ function prepare(db: Connection): void {
   // Must come before the first table; afterwards it would need a VACUUM.
   db.pragma('auto_vacuum = INCREMENTAL')
   db.pragma('journal_mode = WAL')
-  db.pragma('cache_size = -65536')
+  // In KiB, for the pages of a transaction: what is read again is in the kernel's cache.
+  db.pragma('cache_size = -8192')
   refuseNewerSchema(db)
   migrate(drizzle(db), { migrationsFolder: MIGRATIONS })
   assertDurable(db)
