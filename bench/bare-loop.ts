@@ -19,7 +19,7 @@ const { values } = parseArgs({
 })
 const key = Buffer.from(values.secret.slice('whsec_'.length), 'base64')
 const agent = { http: new Agent({ keepAlive: true, maxSockets: Number(values.concurrency) }) }
-const endpoints = new Map<string, string>()
+const endpoints = new Map<string, { url: string; event_types?: string[] }>()
 let sent = 0
 
 const newId = (prefix: string): string => `${prefix}_${randomBytes(16).toString('hex')}`
@@ -69,7 +69,7 @@ app.post('/v1/jobs', async (c) => {
   const id = newId('job')
   const created_at = new Date().toISOString()
   const job = { id, type, priority: 5, max_attempts: 3, created_at, run_at: created_at, links: links(id), metadata: {} }
-  const url = callback_url ?? endpoints.get(callback?.endpoint_id ?? '')
+  const url = callback_url ?? endpoints.get(callback?.endpoint_id ?? '')?.url
   if (url !== undefined && !values['accept-only']) {
     const times = { started_at: created_at, finished_at: created_at, estimated_completion: null, expires_at: null }
     const data = { ...job, status: 'completed', progress: 100, message: null, ...times, error: null, result: payload }
@@ -82,13 +82,13 @@ app.post('/v1/events', async (c) => {
   const id = newId('evt')
   const timestamp = new Date().toISOString()
   const body = JSON.stringify({ type, timestamp, data })
-  for (const url of endpoints.values()) send(url, id, body)
-  return c.json({ id, type, timestamp, deliveries: endpoints.size, links: [] }, 202)
+  const to = [...endpoints.values()].filter(({ event_types }) => event_types?.includes(type))
+  for (const { url } of to) send(url, id, body)
+  return c.json({ id, type, timestamp, deliveries: to.length, links: [] }, 202)
 })
 app.post('/v1/endpoints', async (c) => {
-  const { url } = await c.req.json<{ url: string }>()
   const id = newId('ep')
-  endpoints.set(id, url)
+  endpoints.set(id, await c.req.json())
   return c.json({ id }, 201)
 })
 

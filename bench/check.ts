@@ -16,8 +16,8 @@ export interface Outcome {
 }
 
 export interface Expectation {
-  /** Of each job or event; null: some or all may still be on their way. */
-  deliveriesEach: number | null
+  /** How many of a job or event; null: some or all may still be on their way. */
+  deliveriesOf: ((id: string) => number) | null
 }
 
 /** Compares what was accepted, what arrived and what is stored, warm-up included. @throws RefusedFigure */
@@ -37,7 +37,7 @@ export function checkOutcome({ load, received, stored }: Outcome, expected: Expe
 export function checkReceived(accepted: ReadonlySet<string>, received: ReceiverReport): void {
   const reasons = [
     ...(received.subjects.length === 0 ? ['nothing arrived'] : []),
-    ...checkArrivals(accepted, received, { deliveriesEach: null }),
+    ...checkArrivals(accepted, received, { deliveriesOf: null }),
   ]
   if (reasons.length > 0) throw new RefusedFigure(reasons)
 }
@@ -53,7 +53,7 @@ function checkArrivals(accepted: ReadonlySet<string>, received: ReceiverReport, 
     counts.set(subject, (counts.get(subject) ?? 0) + 1)
   })
   const unknown = [...counts.keys()].filter((subject) => !accepted.has(subject)).length
-  const missing = [...accepted].filter((id) => (counts.get(id) ?? 0) < (expected.deliveriesEach ?? 0)).length
+  const missing = [...accepted].filter((id) => (counts.get(id) ?? 0) < (expected.deliveriesOf?.(id) ?? 0)).length
   return [
     ...(received.unverified > 0
       ? [`${received.unverified} deliveries were not verified: ${received.refusals.join(' | ')}`]
@@ -68,12 +68,12 @@ function checkStored(accepted: ReadonlySet<string>, stored: readonly Stored[], e
   const byId = new Map(stored.map((row) => [row.id, row]))
   const lost = [...accepted].filter((id) => !byId.has(id)).length
   const surplus = stored.filter(({ id }) => !accepted.has(id)).length
-  const { deliveriesEach } = expected
+  const { deliveriesOf } = expected
   const wrong =
-    deliveriesEach === null
+    deliveriesOf === null
       ? []
       : stored.filter(
-          ({ status, delivered }) => delivered !== deliveriesEach || (status !== null && status !== 'completed'),
+          ({ id, status, delivered }) => delivered !== deliveriesOf(id) || (status !== null && status !== 'completed'),
         )
   return [
     ...some(lost, 'that were accepted are not stored'),

@@ -1,4 +1,4 @@
-import type { Run } from './run.ts'
+import type { Observed, Run } from './run.ts'
 
 /** What can be said of a run. Durations in ms, processor time in µs. */
 export interface Figures {
@@ -50,7 +50,7 @@ export function percentilesOf(latenciesMs: readonly number[]): Pick<Figures, 'p5
 }
 
 /** How long the 202s took that were asked for within the window, and how many came within it. */
-export function acceptFigures(run: Run): Figures {
+export function acceptFigures(run: Observed): Figures {
   const { dueAt, answeredAt, window } = run.load
   const within = answeredAt.filter((at) => at >= window.from && at < window.to)
   const latencies = [...dueAt.keys()]
@@ -79,7 +79,7 @@ function isWithin(at: number | undefined, { from, to }: Run['load']['window']): 
   return at !== undefined && at >= from && at < to
 }
 
-function rates({ windowMs, cores, databaseCores, generatorCores }: Run, done: number): Figures {
+function rates({ windowMs, cores, databaseCores, generatorCores }: Observed, done: number): Figures {
   const ratePerS = (1000 * done) / windowMs
   return {
     ratePerS,

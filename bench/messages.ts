@@ -26,7 +26,7 @@ export interface LoadRequest {
  */
 export type Pace =
   | { kind: 'closed' }
-  | { kind: 'bounded'; outstanding: number; deliveriesEach: number; progressPort: number }
+  | { kind: 'bounded'; outstanding: number; deliveriesEach: number; deliveredBefore: number; progressPort: number }
   | { kind: 'open'; ratePerS: number }
 
 /** The part of a run that counts. */

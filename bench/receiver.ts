@@ -1,4 +1,5 @@
-// The receiver, a process of its own: verifies each request, remembers what came when, and answers after a while.
+// The receiver, a process of its own: verifies each request, remembers what came when, and answers after as many ms as
+// the query of the URL says.
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -12,9 +13,8 @@ const TOLERANCE_S = 300
 const MAX_REFUSALS = 5
 const PROGRESS_MS = 1
 
-const { values } = parseArgs({ options: { secret: { type: 'string' }, 'delay-ms': { type: 'string', default: '0' } } })
+const { values } = parseArgs({ options: { secret: { type: 'string' } } })
 const key = Buffer.from((values.secret ?? '').slice('whsec_'.length), 'base64')
-const delayMs = Number(values['delay-ms'])
 
 const subjects: string[] = []
 const webhookIds: string[] = []
@@ -58,6 +58,7 @@ function receive(request: IncomingMessage, response: ServerResponse): void {
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () => {
     take(request, Buffer.concat(chunks))
+    const delayMs = Number(request.url?.split('?')[1] ?? 0)
     if (delayMs === 0) response.end('ok')
     else setTimeout(() => response.end('ok'), delayMs)
   })

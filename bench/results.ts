@@ -39,28 +39,42 @@ export class Results {
     contenders: readonly Contender[],
     runOnce: (contender: Contender) => Promise<Figures>,
   ): Promise<void> {
-    if (!load.includes(this.#load)) return
-    const rows = contenders.map(
-      (contender): Row => ({ part, load, contender: contender.name, figures: {}, ratios: {} }),
-    )
-    const samples = new Map<Row, Figures[]>(rows.map((row) => [row, []]))
+    await this.measureAll(part, [{ load }], contenders, async (contender) => [await runOnce(contender)])
+  }
+
+  /** The same of several loads that follow each other in one session. @param runOnce Gives figures for each of `loads` */
+  async measureAll<Load extends { load: string }>(
+    part: string,
+    loads: readonly Load[],
+    contenders: readonly Contender[],
+    runOnce: (contender: Contender, loads: readonly Load[]) => Promise<Figures[]>,
+  ): Promise<void> {
+    const chosen = loads.filter(({ load }) => load.includes(this.#load))
+    if (chosen.length === 0) return
+    const sessions = contenders.map((contender) => ({ contender, samples: [] as Figures[][], refused: '' }))
     for (let repeat = 1; repeat <= this.#repeats; repeat++) {
-      for (const [index, row] of rows.entries()) {
-        const what = `${part} · ${load} · ${row.contender} · ${repeat} of ${this.#repeats}`
-        if (row.refused !== undefined) continue
+      for (const session of sessions.filter(({ refused }) => refused === '')) {
+        const told = (load: string, text: string) =>
+          this.#progress(`${part} · ${load} · ${session.contender.name} · ${repeat} of ${this.#repeats}: ${text}`)
         try {
-          const figures = await runOnce(contenders[index] as Contender)
-          samples.get(row)?.push(figures)
-          this.#progress(`${what}: ${brief(figures)}`)
+          const figures = await runOnce(session.contender, chosen)
+          session.samples.push(figures)
+          for (const [index, { load }] of chosen.entries()) told(load, brief(figures[index] ?? {}))
         } catch (error) {
           if (!(error instanceof RefusedFigure)) throw error
-          row.refused = error.message
-          this.#progress(`${what}: ${error.message}`)
+          session.refused = error.message
+          told(chosen.map(({ load }) => load).join(' and '), error.message)
         }
       }
     }
-    for (const row of rows) if (row.refused === undefined) row.figures = spreads(samples.get(row) ?? [])
-    this.rows.push(...withRatios(rows))
+    for (const [index, { load }] of chosen.entries()) {
+      const rows = sessions.map(({ contender, samples, refused }): Row => {
+        const row = { part, load, contender: contender.name, ratios: {} }
+        if (refused !== '') return { ...row, figures: {}, refused }
+        return { ...row, figures: spreads(samples.map((figures) => figures[index] ?? {})) }
+      })
+      this.rows.push(...withRatios(rows))
+    }
   }
 
   /** The median rate of a row that is there already; null when it is not. */

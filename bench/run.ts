@@ -17,12 +17,25 @@ export interface Besides {
 /** Begins something beside the load, which the stack ends. */
 export type Beside = (target: Target, stack: AsyncDisposableStack) => Promise<Besides>
 
-/** One run of one contender. */
-export interface RunPlan {
+/** What a contender is started with, once for all of a session's steps. */
+export interface SessionPlan {
   roles: string
-  connections: number
+  /** Before the first step; before the others it is shorter. */
   warmupMs: number
+  /** Of each step. */
   windowMs: number
+  processes?: number
+  /** Where what goes on beside needs more of them than usual. */
+  maxConnections?: number
+  /** Whether it is waited for all deliveries of a step. Otherwise the contender is killed at the end, and what it answered must be stored. */
+  drains: boolean
+  /** For how long at most. */
+  drainMs?: number
+}
+
+/** One load. */
+export interface Step {
+  connections: number
   /** What the generator sends. Jobs go to the endpoints in turn, events to all. */
   send: 'jobs' | 'events'
   /** Registered endpoints; 0: jobs name a callback URL. */
@@ -31,25 +44,17 @@ export interface RunPlan {
   receiverDelayMs: number
   /** How many deliveries may be outstanding, or the rate of an open load; none: as fast as connections allow. */
   outstanding?: number
-  ratePerS?: number
-  processes?: number
+  ratePerS?: number | ((earlier: readonly Observed[]) => number)
   /** What else goes on meanwhile. */
   beside?: Beside
-  /** Where what goes on beside needs more of them than usual. */
-  maxConnections?: number
-  /** Whether it is waited for all deliveries. Otherwise the contender is killed at the end, and what it answered must be stored. */
-  drains: boolean
-  /** For how long at most. */
-  drainMs?: number
 }
 
-/** What one run was, checked. */
-export interface Run extends Outcome {
-  windowMs: number
-  /** Share of one core, within the window. */
-  cores: number
-  databaseCores: number | null
-  generatorCores: number
+/** A session of one step. */
+export type RunPlan = SessionPlan & Step
+
+/** What one step was, checked. What is not of the load is of the whole session. */
+export interface Run extends Observed, Outcome {
+  load: LoadReport
   peakRssBytes: number
   /** What the run has written, per job or event; null where nothing is stored. */
   diskBytesEach: number | null
@@ -63,6 +68,8 @@ const MAX_CONCURRENCY = 64
 /** POSTHORN_DELIVERY_CONCURRENCY. */
 const DELIVERY_CONCURRENCY = 1024
 const DRAIN_MS = 60_000
+/** The code is warm by then; what goes on is not yet as it will be. */
+const NEXT_WARMUP_MS = 700
 const LOOK_MS = 20
 /** About what a callback of a shop says. */
 const PAYLOAD = { order: 'A-1042', amount: 129_900, currency: 'EUR', note: 'left at the door', items: [17, 4, 2039] }
@@ -71,44 +78,102 @@ type Receiver = HarnessProcess<ReceiverMessage>
 
 /** Starts a contender and its receiver, loads it, and checks what came of it. @throws RefusedFigure */
 export async function run(contender: Contender, plan: RunPlan): Promise<Run> {
+  const [ran] = await runSteps(contender, plan, [plan])
+  return ran as Run
+}
+
+/** The same with one load after the other. What went wrong in one refuses all. @throws RefusedFigure */
+export async function runSteps(contender: Contender, plan: SessionPlan, steps: readonly Step[]): Promise<Run[]> {
   await using stack = new AsyncDisposableStack()
   const secret = `whsec_${randomBytes(32).toString('base64')}`
-  const receiverArgs = ['--secret', secret, '--delay-ms', String(plan.receiverDelayMs)]
-  const receiver: Receiver = stack.use(new HarnessProcess<ReceiverMessage>('receiver.ts', receiverArgs))
+  const receiver: Receiver = stack.use(new HarnessProcess<ReceiverMessage>('receiver.ts', ['--secret', secret]))
   const { port, progressPort } = await receiver.next('listening')
   const target = stack.use(
     await contender.start({
       roles: plan.roles,
       secret,
       receiverPort: port,
-      concurrency: Math.min(MAX_CONCURRENCY * Math.max(1, plan.endpoints), DELIVERY_CONCURRENCY),
+      concurrency: Math.min(
+        MAX_CONCURRENCY * Math.max(1, ...steps.map(({ endpoints }) => endpoints)),
+        DELIVERY_CONCURRENCY,
+      ),
       processes: plan.processes ?? 1,
       ...(plan.maxConnections === undefined ? {} : { maxConnections: plan.maxConnections }),
     }),
   )
-  const requests = await requestsOf(plan, target, secret, `http://127.0.0.1:${port}`)
+  const session = { target, secret, receiver, receiverUrl: `http://127.0.0.1:${port}`, progressPort }
   const bytesBefore = await target.diskBytes()
   const countersBefore = await target.counters()
-  const besideStack = stack.use(new AsyncDisposableStack())
-  const beside = await plan.beside?.(target, besideStack)
-  const generator = stack.use(new HarnessProcess<LoadMessage>('load/main.ts'))
-  const observed = await observe(generator, target, loadPlan(plan, target, requests, progressPort))
-  const { load } = observed
-  if (plan.drains) await drained(receiver, load.ids.length * deliveriesEach(plan), plan.drainMs)
+  const observed: Observed[] = []
+  for (const step of steps) observed.push(await takeStep(session, plan, step, observed))
   const peaks = await Promise.all(target.pids.map(peakRssBytes))
   const counted = difference(countersBefore, await target.counters())
-  const faults = beside?.faults() ?? []
-  if (faults.length > 0) throw new RefusedFigure(faults)
-  await besideStack.disposeAsync()
   const ended = await target.end(plan.drains ? 'SIGTERM' : 'SIGKILL')
-  const stored = ended?.filter(({ id }) => id !== beside?.job) ?? null
+  const besides = new Set(observed.map(({ beside }) => beside?.job))
+  const stored = ended?.filter(({ id }) => !besides.has(id)) ?? null
   const bytesAfter = await target.diskBytes()
   receiver.send({ kind: 'report' })
   const received = await receiver.next('report')
-  checkOutcome({ load, received, stored }, { deliveriesEach: plan.drains ? deliveriesEach(plan) : null })
+  const load = allOf(observed.map((each) => each.load))
+  const each = new Map(observed.flatMap(({ load: { ids }, step }) => ids.map((id) => [id, deliveriesEach(step)])))
+  checkOutcome({ load, received, stored }, { deliveriesOf: plan.drains ? (id) => each.get(id) ?? 0 : null })
   const diskBytesEach =
     bytesBefore === null || bytesAfter === null ? null : (bytesAfter - bytesBefore) / load.ids.length
-  return { ...observed, received, stored, peakRssBytes: Math.max(...peaks), diskBytesEach, counted }
+  return observed.map((step) => ({
+    ...step,
+    received,
+    stored,
+    peakRssBytes: Math.max(...peaks),
+    diskBytesEach,
+    counted,
+  }))
+}
+
+interface Session {
+  target: Target
+  secret: string
+  receiver: Receiver
+  receiverUrl: string
+  progressPort: number
+}
+
+async function takeStep(
+  { target, secret, receiver, receiverUrl, progressPort }: Session,
+  plan: SessionPlan,
+  step: Step,
+  earlier: readonly Observed[],
+): Promise<Observed> {
+  const deliveredBefore = earlier.reduce((sum, { load, step }) => sum + load.ids.length * deliveriesEach(step), 0)
+  const requests = await requestsOf(step, earlier.length, target, secret, receiverUrl)
+  await using besideStack = new AsyncDisposableStack()
+  const beside = (await step.beside?.(target, besideStack)) ?? null
+  await using stack = new AsyncDisposableStack()
+  const generator = stack.use(new HarnessProcess<LoadMessage>('load/main.ts'))
+  const observed = await observe(generator, target, {
+    kind: 'load',
+    urls: target.urls,
+    connections: step.connections,
+    requests,
+    warmupMs: earlier.length === 0 ? plan.warmupMs : Math.min(plan.warmupMs, NEXT_WARMUP_MS),
+    windowMs: plan.windowMs,
+    pace: paceOf(step, earlier, deliveredBefore, progressPort),
+  })
+  const expected = deliveredBefore + observed.load.ids.length * deliveriesEach(step)
+  if (plan.drains) await drained(receiver, expected, plan.drainMs)
+  const faults = beside?.faults() ?? []
+  if (faults.length > 0) throw new RefusedFigure(faults)
+  return { ...observed, step, beside }
+}
+
+/** What was asked for in all steps. */
+function allOf(loads: readonly LoadReport[]): LoadReport {
+  const [first] = loads as [LoadReport]
+  return {
+    ...first,
+    ids: loads.flatMap(({ ids }) => ids),
+    failures: loads.flatMap(({ failures }) => failures),
+    failed: loads.reduce((sum, { failed }) => sum + failed, 0),
+  }
 }
 
 function difference(before: Counters | null, after: Counters | null): Counters | null {
@@ -118,47 +183,45 @@ function difference(before: Counters | null, after: Counters | null): Counters |
 }
 
 /** How many deliveries each job or event makes. */
-export function deliveriesEach({ send, endpoints }: RunPlan): number {
+function deliveriesEach({ send, endpoints }: Step): number {
   return send === 'events' ? endpoints : 1
 }
 
-function loadPlan(plan: RunPlan, target: Target, requests: LoadRequest[], progressPort: number): LoadPlan {
-  const { connections, warmupMs, windowMs } = plan
-  return {
-    kind: 'load',
-    urls: target.urls,
-    connections,
-    requests,
-    warmupMs,
-    windowMs,
-    pace: paceOf(plan, progressPort),
+function paceOf(step: Step, earlier: readonly Observed[], deliveredBefore: number, progressPort: number): Pace {
+  const { ratePerS, outstanding } = step
+  if (ratePerS !== undefined) {
+    return { kind: 'open', ratePerS: typeof ratePerS === 'number' ? ratePerS : ratePerS(earlier) }
   }
+  if (outstanding === undefined) return { kind: 'closed' }
+  return { kind: 'bounded', outstanding, deliveriesEach: deliveriesEach(step), deliveredBefore, progressPort }
 }
 
-function paceOf(plan: RunPlan, progressPort: number): Pace {
-  if (plan.ratePerS !== undefined) return { kind: 'open', ratePerS: plan.ratePerS }
-  if (plan.outstanding === undefined) return { kind: 'closed' }
-  return { kind: 'bounded', outstanding: plan.outstanding, deliveriesEach: deliveriesEach(plan), progressPort }
-}
-
-async function requestsOf(plan: RunPlan, target: Target, secret: string, receiverUrl: string): Promise<LoadRequest[]> {
+/** @param number Of the step, which has endpoints and an event type of its own */
+async function requestsOf(
+  { send, endpoints, receiverDelayMs }: Step,
+  number: number,
+  target: Target,
+  secret: string,
+  receiverUrl: string,
+): Promise<LoadRequest[]> {
   const { headers } = target
-  const job = { type: 'echo', payload: PAYLOAD }
-  const jobs = (callback: object): LoadRequest => ({
+  const post = (path: string, body: object): LoadRequest => ({
     method: 'POST',
-    path: '/v1/jobs',
+    path,
     headers,
-    body: JSON.stringify({ ...job, ...callback }),
+    body: JSON.stringify(body),
   })
-  if (plan.endpoints === 0) return [jobs({ callback_url: `${receiverUrl}/hooks` })]
+  const jobs = (callback: object) => post('/v1/jobs', { type: 'echo', payload: PAYLOAD, ...callback })
+  const url = `${receiverUrl}/hooks/${number}`
+  if (endpoints === 0) return [jobs({ callback_url: `${url}?${receiverDelayMs}` })]
+  const type = `order.paid${number}`
+  const common = { secret, max_concurrency: MAX_CONCURRENCY, event_types: [type] }
   const ids: string[] = []
-  for (let number = 1; number <= plan.endpoints; number++) {
-    ids.push(
-      await register(target, { url: `${receiverUrl}/hooks/${number}`, secret, max_concurrency: MAX_CONCURRENCY }),
-    )
+  for (let each = 1; each <= endpoints; each++) {
+    ids.push(await register(target, { url: `${url}/${each}?${receiverDelayMs}`, ...common }))
   }
-  if (plan.send === 'jobs') return ids.map((id) => jobs({ callback: { endpoint_id: id } }))
-  return [{ method: 'POST', path: '/v1/events', headers, body: JSON.stringify({ type: 'order.paid', data: PAYLOAD }) }]
+  if (send === 'jobs') return ids.map((id) => jobs({ callback: { endpoint_id: id } }))
+  return [post('/v1/events', { type, data: PAYLOAD })]
 }
 
 async function register({ urls: [url], headers }: Target, endpoint: object): Promise<string> {
@@ -167,9 +230,19 @@ async function register({ urls: [url], headers }: Target, endpoint: object): Pro
   return ((await response.json()) as { id: string }).id
 }
 
-type Observed = Omit<Run, 'received' | 'stored' | 'peakRssBytes' | 'diskBytesEach' | 'counted'>
+/** What was seen of one step while it went on. */
+export interface Observed {
+  step: Step
+  beside: Besides | null
+  load: LoadReport
+  windowMs: number
+  /** Share of one core, within the window. */
+  cores: number
+  databaseCores: number | null
+  generatorCores: number
+}
 
-async function observe(generator: HarnessProcess<LoadMessage>, target: Target, plan: LoadPlan): Promise<Observed> {
+async function observe(generator: HarnessProcess<LoadMessage>, target: Target, plan: LoadPlan) {
   await generator.next('ready')
   generator.send(plan)
   await generator.next('window-begins')

@@ -74,7 +74,7 @@ class ClosedPacer implements Pacer {
   }
 
   #progress(delivered: number): void {
-    this.#delivered = delivered
+    this.#delivered = delivered - (this.#bound?.deliveredBefore ?? 0)
     while (this.#room() && !this.#stopped) {
       const connection = this.#parked.pop()
       if (connection === undefined) return

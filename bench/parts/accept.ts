@@ -1,5 +1,5 @@
-import { acceptFigures } from '../figures.ts'
-import { ALL_ROLES, type RunPlan, run } from '../run.ts'
+import { acceptFigures, type Figures } from '../figures.ts'
+import { ALL_ROLES, type Observed, runSteps, type SessionPlan, type Step } from '../run.ts'
 import type { Bench } from './part.ts'
 
 const NAME = 'accept'
@@ -7,28 +7,35 @@ const CONNECTIONS = [1, 16, 64, 256]
 /** What the promise of p99 at half the rate is about. */
 const HALF_AT = 64
 
+interface Load {
+  load: string
+  step: Step
+}
+
 /** Durable 202s a second, by a process that does nothing else, and by one that does all. */
 export async function accept({ contenders, results, times }: Bench): Promise<void> {
-  const plan = (roles: string, connections: number): RunPlan => ({
-    ...times,
-    roles,
-    connections,
-    send: 'jobs',
-    endpoints: 0,
-    receiverDelayMs: 0,
-    drains: roles === ALL_ROLES,
-  })
   for (const roles of ['api', ALL_ROLES]) {
-    for (const connections of CONNECTIONS) {
-      await results.measure(NAME, loadName(roles, connections), contenders, async (contender) =>
-        acceptFigures(await run(contender, plan(roles, connections))),
-      )
-    }
+    const plan: SessionPlan = { ...times, roles, drains: roles === ALL_ROLES }
+    const loads = CONNECTIONS.map((connections) => ({ load: loadName(roles, connections), step: stepOf(connections) }))
+    if (roles !== ALL_ROLES) loads.push(halfLoad(loadName(roles, HALF_AT)))
+    await results.measureAll(NAME, loads, contenders, async (contender, chosen) => {
+      const steps = chosen.map(({ step }) => step)
+      return (await runSteps(contender, plan, steps)).map((ran): Figures => acceptFigures(ran))
+    })
   }
-  await results.measure(NAME, `${loadName('api', HALF_AT)}, at half that rate`, contenders, async (contender) => {
-    const ratePerS = (results.rateOf(NAME, loadName('api', HALF_AT), contender.name) ?? 0) / 2
-    return acceptFigures(await run(contender, { ...plan('api', HALF_AT), ratePerS }))
-  })
+}
+
+function stepOf(connections: number): Step {
+  return { connections, send: 'jobs', endpoints: 0, receiverDelayMs: 0 }
+}
+
+function halfLoad(whole: string): Load {
+  const halfOf = (earlier: readonly Observed[]): number => {
+    const full = earlier.find(({ step }) => step.connections === HALF_AT)
+    if (full === undefined) throw new Error(`half of a rate needs the whole: choose the load "${whole}", too`)
+    return (acceptFigures(full).ratePerS ?? 0) / 2
+  }
+  return { load: `${whole}, at half that rate`, step: { ...stepOf(HALF_AT), ratePerS: halfOf } }
 }
 
 function loadName(roles: string, connections: number): string {

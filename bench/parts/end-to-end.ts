@@ -1,5 +1,5 @@
 import { deliveryFigures } from '../figures.ts'
-import { ALL_ROLES, type RunPlan, run } from '../run.ts'
+import { ALL_ROLES, type RunPlan, run, runSteps } from '../run.ts'
 import type { Bench } from './part.ts'
 
 const NAME = 'end-to-end'
@@ -9,13 +9,17 @@ const OUTSTANDING = 256
 
 /** Jobs accepted, processed, delivered and recorded. */
 export async function endToEnd({ contenders, results, times }: Bench): Promise<void> {
-  for (const endpoints of [1, 100]) {
-    for (const receiverDelayMs of [0, 20]) {
-      await results.measure(NAME, loadName(endpoints, receiverDelayMs), contenders, async (contender) =>
-        deliveryFigures(await run(contender, { ...endToEndPlan(times), endpoints, receiverDelayMs })),
-      )
-    }
-  }
+  const plan = endToEndPlan(times)
+  const loads = [1, 100].flatMap((endpoints) =>
+    [0, 20].map((receiverDelayMs) => ({
+      load: loadName(endpoints, receiverDelayMs),
+      step: { ...plan, endpoints, receiverDelayMs },
+    })),
+  )
+  await results.measureAll(NAME, loads, contenders, async (contender, chosen) => {
+    const steps = chosen.map(({ step }) => step)
+    return (await runSteps(contender, plan, steps)).map(deliveryFigures)
+  })
 }
 
 /** One endpoint that answers at once. */
@@ -40,7 +44,7 @@ export async function endToEndRate({ contenders, results, times }: Bench, name: 
   return deliveryFigures(await run(contender, endToEndPlan(times))).ratePerS ?? 0
 }
 
-function loadName(endpoints: number, delayMs: number): string {
+export function loadName(endpoints: number, delayMs: number): string {
   const answer = delayMs === 0 ? 'answering at once' : `answering after ${delayMs} ms`
   return `${endpoints} endpoint${endpoints === 1 ? '' : 's'} ${answer}`
 }

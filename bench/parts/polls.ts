@@ -3,7 +3,7 @@ import type { Target } from '../contenders/contender.ts'
 import { latencyFigures } from '../figures.ts'
 import { HarnessProcess } from '../harness-process.ts'
 import type { ListenersMessage, LoadMessage, LoadPlan } from '../messages.ts'
-import { type Besides, type RunPlan, run } from '../run.ts'
+import { type Besides, runSteps, type SessionPlan, type Step } from '../run.ts'
 import { endToEndPlan } from './end-to-end.ts'
 import type { Bench } from './part.ts'
 
@@ -18,16 +18,17 @@ const STORM_MS = 600_000
 /** How long jobs take from their submission to the receiver, while others ask and listen. */
 export async function polls({ contenders, results, times }: Bench): Promise<void> {
   const { outstanding: _, ...unbounded } = endToEndPlan(times)
-  const plan: RunPlan = { ...unbounded, ratePerS: SUBMITTED_PER_S, maxConnections: 2 * LISTENERS }
-  const loads: [string, RunPlan][] = [
-    [`${SUBMITTED_PER_S} jobs a second`, plan],
-    [`… beside ${POLLS_PER_S} polls a second`, { ...plan, beside: pollStorm }],
-    [`… beside ${LISTENERS} listeners`, { ...plan, beside: listeners }],
+  const plan: SessionPlan & Step = { ...unbounded, ratePerS: SUBMITTED_PER_S, maxConnections: 2 * LISTENERS }
+  const loads = [
+    { load: `${SUBMITTED_PER_S} jobs a second`, step: plan },
+    { load: `… beside ${POLLS_PER_S} polls a second`, step: { ...plan, beside: pollStorm } },
+    { load: `… beside ${LISTENERS} listeners`, step: { ...plan, beside: listeners } },
   ]
   const services = contenders.filter(({ name }) => name !== BARE)
-  for (const [load, each] of loads) {
-    await results.measure('polls', load, services, async (contender) => latencyFigures(await run(contender, each)))
-  }
+  await results.measureAll('polls', loads, services, async (contender, chosen) => {
+    const steps = chosen.map(({ step }) => step)
+    return (await runSteps(contender, plan, steps)).map(latencyFigures)
+  })
 }
 
 /** One key asks far more often than it may: most answers are 429. */

@@ -1,5 +1,5 @@
 import { deliveryFigures } from '../figures.ts'
-import { run } from '../run.ts'
+import { runSteps, type Step } from '../run.ts'
 import { endToEndPlan } from './end-to-end.ts'
 import type { Bench } from './part.ts'
 
@@ -8,12 +8,14 @@ const MIN_EVENTS = 8
 
 /** One event to many endpoints. What is counted is deliveries. */
 export async function publish({ contenders, results, times }: Bench): Promise<void> {
-  const base = endToEndPlan(times)
-  for (const endpoints of [1, 10, 100]) {
-    const outstanding = Math.max(base.outstanding ?? 0, MIN_EVENTS * endpoints)
-    const load = `one event to ${endpoints}, by delivery`
-    await results.measure('publish', load, contenders, async (contender) =>
-      deliveryFigures(await run(contender, { ...base, send: 'events', endpoints, outstanding })),
-    )
-  }
+  const plan = endToEndPlan(times)
+  const loads = [1, 10, 100].map((endpoints) => {
+    const outstanding = Math.max(plan.outstanding ?? 0, MIN_EVENTS * endpoints)
+    const step: Step = { ...plan, send: 'events', endpoints, outstanding }
+    return { load: `one event to ${endpoints}, by delivery`, step }
+  })
+  await results.measureAll('publish', loads, contenders, async (contender, chosen) => {
+    const steps = chosen.map(({ step }) => step)
+    return (await runSteps(contender, plan, steps)).map(deliveryFigures)
+  })
 }

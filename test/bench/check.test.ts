@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { checkOutcome, type Outcome } from '../../bench/check.ts'
 import { percentilesOf, spreadOf } from '../../bench/figures.ts'
 
-const DELIVERED = { deliveriesEach: 1 }
+const DELIVERED = { deliveriesOf: () => 1 }
 
 /** Two jobs that went well. */
 function outcome(): Outcome {
