@@ -18,6 +18,7 @@ import { polls } from './parts/polls.ts'
 import { processes } from './parts/processes.ts'
 import { publish } from './parts/publish.ts'
 import { DUE, recovery } from './parts/recovery.ts'
+import { stages } from './parts/stages.ts'
 import { markdownReport, type Report, textReport } from './report.ts'
 import { Results } from './results.ts'
 
@@ -32,6 +33,7 @@ const PARTS: Record<string, Part> = {
   latency,
   publish,
   cost,
+  stages,
   'full-tables': fullTables,
   recovery,
   processes,
@@ -49,7 +51,8 @@ function chosenParts({ parts }: Options): Part[] {
 
 function benchOf(options: Options, postgres: PostgresForRuns, kept: AsyncDisposableStack): Bench {
   const { engine, load, repeats, rows, seconds, warmupSeconds, profile } = options
-  const nodeArgs = profile === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const profiling = (folder: string) => ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+  const nodeArgs = profile === null ? [] : profiling(profile)
   const embedded = (more: ServiceOptions = {}) => (engine === 'postgres' ? [] : [onSqlite({ nodeArgs, ...more })])
   const clustered = (more: ServiceOptions = {}) =>
     engine === 'sqlite' ? [] : [postgres.contender({ nodeArgs, ...more })]
@@ -57,10 +60,11 @@ function benchOf(options: Options, postgres: PostgresForRuns, kept: AsyncDisposa
   const full = services({ fill: () => backlog({ waiting: rows, finished: rows }), keep: kept })
   return {
     contenders: [bareLoop(), ...services()],
-    counted: services({ counted: true }),
+    counted: [bareLoop(), ...services({ counted: true })],
     full: full.map((contender) => ({ ...contender, name: `${contender.name}, full` })),
     recovering: services({ fill: ({ receiverPort }) => dueDeliveries(DUE, receiverPort) }),
-    clustered: clustered(),
+    clustered: engine === 'sqlite' ? [] : [bareLoop(), ...clustered()],
+    profiled: (folder) => services({ nodeArgs: profiling(folder) }),
     results: new Results(repeats, load, (text) => process.stderr.write(`${text}\n`)),
     times: { warmupMs: 1000 * warmupSeconds, windowMs: 1000 * seconds },
   }

@@ -1,3 +1,4 @@
+import { BARE } from '../contenders/bare.ts'
 import { deliveryFigures } from '../figures.ts'
 import { runSteps } from '../run.ts'
 import { endToEndPlan, loadName } from './end-to-end.ts'
@@ -7,8 +8,13 @@ import type { Bench } from './part.ts'
 export async function fullTables({ contenders, full, results, times }: Bench): Promise<void> {
   const plan = endToEndPlan(times)
   const loads = [1, 100].map((endpoints) => ({ load: loadName(endpoints, 0), step: { ...plan, endpoints } }))
-  await results.measureAll('full-tables', loads, [...contenders, ...full], async (contender, chosen) => {
-    const steps = chosen.map(({ step }) => step)
-    return (await runSteps(contender, plan, steps)).map(deliveryFigures)
-  })
+  await results.measureAll(
+    'full-tables',
+    loads,
+    [...contenders.filter(({ name }) => name !== BARE), ...full],
+    async (contender, chosen) => {
+      const steps = chosen.map(({ step }) => step)
+      return (await runSteps(contender, plan, steps)).map(deliveryFigures)
+    },
+  )
 }

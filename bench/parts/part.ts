@@ -6,14 +6,16 @@ import type { RunPlan } from '../run.ts'
 export interface Bench {
   /** The bare loop, then the service on each engine. */
   contenders: readonly Contender[]
-  /** The same services, counting what their databases do. */
+  /** The same, counting what their databases do. */
   counted: readonly Contender[]
   /** The same with full tables, named so. */
   full: readonly Contender[]
   /** The same with deliveries due. */
   recovering: readonly Contender[]
-  /** Those that run as several processes. */
+  /** Those that run as several processes, and the bare loop, which is one. */
   clustered: readonly Contender[]
+  /** The same services, which leave processor profiles in a folder when they end. */
+  profiled(folder: string): readonly Contender[]
   results: Results
   /** How long each run is. */
   times: Pick<RunPlan, 'warmupMs' | 'windowMs'>
