@@ -54,6 +54,14 @@ export function endpointsContract(subject: Subject): void {
     expect(await store.endpoints.get(TENANT, id)).toMatchObject({ description: 'ours' })
   })
 
+  test('asked for at once, each gets what is its own, and ids that nobody has get nothing', async () => {
+    const { endpoints } = subject().store
+    const [one, other] = [await register(), await register()]
+    const ids = [one, 'ep_none', '\0', one, other, '\ud800']
+    const found = await Promise.all(ids.map((id) => endpoints.get(TENANT, id)))
+    expect(found.map((endpoint) => endpoint?.id ?? null)).toEqual([one, null, null, one, other, null])
+  })
+
   test('those that are not sent to are listed by why', async () => {
     const { store, clock } = subject()
     const [fine, disabled, open] = [await register(), await register(), await register()]

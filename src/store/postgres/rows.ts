@@ -46,6 +46,7 @@ export function recordsOf(records: readonly object[], nameOf = (key: string) => 
  */
 export function storable(value: unknown): unknown {
   if (typeof value === 'string') return value.replaceAll('\0', '\uFFFD').toWellFormed()
+  if (Array.isArray(value)) return value.map(storable)
   return Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : value
 }
 
