@@ -99,7 +99,7 @@ export class JobPool {
   }
 
   async #claim(): Promise<void> {
-    const { jobs, engine, lease } = this.#deps
+    const { jobs, engine, lease, concurrency } = this.#deps
     const request = this.#request()
     this.#hungry = lacksRoom(request, [])
     if (request.limit <= 0 || !lease.holds()) return
@@ -113,6 +113,9 @@ export class JobPool {
     }
     for (const job of claimed) this.#run(job)
     this.#lastTenant = claimed.at(-1)?.tenantId ?? this.#lastTenant
+    // Runs that ended meanwhile did not know yet that somebody waits for their places.
+    const freed = this.#runs.size < concurrency - request.limit + claimed.length
+    if (this.#hungry && freed) this.#fillAgain = true
   }
 
   #request(): JobClaimRequest {
