@@ -1,5 +1,6 @@
 import { ADMINS } from '../admins.ts'
 import type { AddedKey, ApiKey, Caller, KeyStore } from '../store.ts'
+import { unexpired } from '../unexpired.ts'
 import type { Database } from './database.ts'
 import { orKeyBusy, takeKey } from './idempotency-keys.ts'
 import { insertRows, recordsOf, rowsOf, selectList } from './rows.ts'
@@ -37,15 +38,12 @@ const setUsed = statement(
 const addAudit = statement(insertRows(auditLog))
 
 export function postgresKeys(db: Database): KeyStore {
-  const finds = sharedRead(async (hashes: string[]) => {
+  const read = sharedRead(async (hashes: string[]) => {
     const callers = await db.rows<Caller>(find({ hashes }))
     return new Map(callers.map((caller) => [caller.hash, caller]))
   })
   return {
-    find: async (hash, now) => {
-      const caller = await finds(hash)
-      return caller === null || (caller.expiresAt !== null && caller.expiresAt <= now) ? null : caller
-    },
+    find: async (hash, now) => unexpired(await read(hash), now),
     replace: (key) =>
       db.transaction(async (tx) => {
         await tx.changes(revokeOthers({ ...key }))

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { ADMINS } from '../admins.ts'
 import type { AddedKey, ApiKey, Caller, KeyStore } from '../store.ts'
+import { unexpired } from '../unexpired.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { keyTaker } from './idempotency-keys.ts'
 import { apiKeys, auditLog } from './schema.ts'
@@ -40,14 +41,13 @@ export function sqliteKeys(db: Database, writer: GroupCommit, known: KnownCaller
   const setUsed = db.prepare('UPDATE api_keys SET last_used_at = ? WHERE id = ?')
   const takeKey = keyTaker(db)
   const addAudit = db.prepare(insertInto(auditLog))
+  const remember = (caller: Caller | undefined): Caller | undefined => {
+    if (known.size >= MAX_KNOWN) known.clear()
+    if (caller !== undefined) known.set(caller.hash, caller)
+    return caller
+  }
   return {
-    find: async (hash, now) => {
-      const caller = known.get(hash) ?? find.get(hash)
-      if (caller === undefined || (caller.expiresAt !== null && caller.expiresAt <= now)) return null
-      if (known.size >= MAX_KNOWN) known.clear()
-      known.set(hash, caller)
-      return caller
-    },
+    find: async (hash, now) => unexpired(known.get(hash) ?? remember(find.get(hash)), now),
     replace: (key) =>
       writer.run(() => {
         revokeOthers.run(key)
