@@ -7,12 +7,11 @@ import { sharedRead } from './shared-read.ts'
 import { statement } from './statement.ts'
 
 const ALL = selectList(endpoints)
-const VISIBLE = "kind = 'registered' AND deleted_at IS NULL AND (@tenantId::text IS NULL OR tenant_id = @tenantId)"
+const REGISTERED = "kind = 'registered' AND deleted_at IS NULL"
+const VISIBLE = `${REGISTERED} AND (@tenantId::text IS NULL OR tenant_id = @tenantId)`
 const add = statement(insertRows(endpoints))
 const get = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE}`)
-const getAll = statement(
-  `SELECT ${ALL} FROM endpoints WHERE id = ANY (@ids) AND kind = 'registered' AND deleted_at IS NULL`,
-)
+const getAll = statement(`SELECT ${ALL} FROM endpoints WHERE id = ANY (@ids) AND ${REGISTERED}`)
 const hold = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE} FOR NO KEY UPDATE`)
 const list = statement(
   `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before::text IS NULL OR id < @before)
@@ -27,7 +26,7 @@ const remove = statement(
 const addAudit = statement(insertRows(auditLog))
 
 export function postgresEndpoints(db: Database): EndpointStore {
-  const gets = sharedRead(
+  const read = sharedRead(
     async (ids: string[]) =>
       new Map((await db.rows<Endpoint>(getAll({ ids }))).map((endpoint) => [endpoint.id, endpoint])),
   )
@@ -46,7 +45,7 @@ export function postgresEndpoints(db: Database): EndpointStore {
         })
         .catch(orKeyBusy(key)),
     get: async (tenantId, id) => {
-      const endpoint = await gets(id)
+      const endpoint = await read(id)
       return endpoint !== null && (tenantId === null || endpoint.tenantId === tenantId) ? endpoint : null
     },
     list: (tenantId, page, trouble) => db.rows<Endpoint>(list({ tenantId, ...page, trouble: trouble ?? null })),

@@ -17,9 +17,9 @@ export function statement(sql: string): Statement {
   const names: string[] = []
   count += 1
   const name = `posthorn_${count}`
-  const text = sql.replace(/@(\w+)/g, (_, name: string) => {
-    if (!names.includes(name)) names.push(name)
-    return `$${names.indexOf(name) + 1}`
+  const text = sql.replace(/@(\w+)/g, (_, parameter: string) => {
+    if (!names.includes(parameter)) names.push(parameter)
+    return `$${names.indexOf(parameter) + 1}`
   })
   return (parameters = {}) => ({
     name,
