@@ -137,16 +137,10 @@ export class Exchange {
     const body = Buffer.concat(this.#chunks)
     const truncated = this.#answer !== null && note !== null
     this.#ended.resolve({ outcome, phases, remoteAddress: this.#remoteAddress, body, truncated })
-    if (note === null && this.#answer !== null) setImmediate(() => this.#letGo())
-    else this.#letGo()
-  }
-
-  /**
-   * After a complete answer the agent has taken the connection back already. Where it came before the request had ended,
-   * as when the loop was busy, that takes this turn; a receiver that answers and does not read on is not waited for.
-   */
-  #letGo(): void {
-    this.#stream.destroy()
+    // After a complete answer the agent takes the connection back: at once, or in this turn, where the answer came before
+    // the request had ended, as when the loop was busy. A receiver that answers and does not read on is not waited for.
+    if (this.#answer !== null && note === null) setImmediate(() => this.#stream.destroy())
+    else this.#stream.destroy()
   }
 }
 
