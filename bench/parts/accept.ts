@@ -1,27 +1,23 @@
-import { acceptFigures, type Figures } from '../figures.ts'
-import { ALL_ROLES, type Observed, runSteps, type SessionPlan, type Step } from '../run.ts'
+import { acceptFigures } from '../figures.ts'
+import { ALL_ROLES, type Observed, type SessionPlan, type Step } from '../run.ts'
 import type { Bench } from './part.ts'
+import { measureSteps, type StepLoad } from './steps.ts'
 
 const NAME = 'accept'
 const CONNECTIONS = [1, 16, 64, 256]
 /** What the promise of p99 at half the rate is about. */
 const HALF_AT = 64
 
-interface Load {
-  load: string
-  step: Step
-}
-
 /** Durable 202s a second, by a process that does nothing else, and by one that does all. */
-export async function accept({ contenders, results, times }: Bench): Promise<void> {
+export async function accept(bench: Bench): Promise<void> {
   for (const roles of ['api', ALL_ROLES]) {
-    const plan: SessionPlan = { ...times, roles, drains: roles === ALL_ROLES }
-    const loads = CONNECTIONS.map((connections) => ({ load: loadName(roles, connections), step: stepOf(connections) }))
+    const plan: SessionPlan = { ...bench.times, roles, drains: roles === ALL_ROLES }
+    const loads: StepLoad[] = CONNECTIONS.map((connections) => ({
+      load: loadName(roles, connections),
+      step: stepOf(connections),
+    }))
     if (roles !== ALL_ROLES) loads.push(halfLoad(loadName(roles, HALF_AT)))
-    await results.measureAll(NAME, loads, contenders, async (contender, chosen) => {
-      const steps = chosen.map(({ step }) => step)
-      return (await runSteps(contender, plan, steps)).map((ran): Figures => acceptFigures(ran))
-    })
+    await measureSteps(bench, NAME, loads, bench.contenders, plan, acceptFigures)
   }
 }
 
@@ -29,7 +25,7 @@ function stepOf(connections: number): Step {
   return { connections, send: 'jobs', endpoints: 0, receiverDelayMs: 0 }
 }
 
-function halfLoad(whole: string): Load {
+function halfLoad(whole: string): StepLoad {
   const halfOf = (earlier: readonly Observed[]): number => {
     const full = earlier.find(({ step }) => step.connections === HALF_AT)
     if (full === undefined) throw new Error(`half of a rate needs the whole: choose the load "${whole}", too`)

@@ -1,6 +1,7 @@
 import { deliveryFigures } from '../figures.ts'
-import { ALL_ROLES, type RunPlan, run, runSteps } from '../run.ts'
+import { ALL_ROLES, type RunPlan, run } from '../run.ts'
 import type { Bench } from './part.ts'
+import { measureSteps } from './steps.ts'
 
 const NAME = 'end-to-end'
 const CONNECTIONS = 32
@@ -8,18 +9,15 @@ const CONNECTIONS = 32
 const OUTSTANDING = 256
 
 /** Jobs accepted, processed, delivered and recorded. */
-export async function endToEnd({ contenders, results, times }: Bench): Promise<void> {
-  const plan = endToEndPlan(times)
+export async function endToEnd(bench: Bench): Promise<void> {
+  const plan = endToEndPlan(bench.times)
   const loads = [1, 100].flatMap((endpoints) =>
     [0, 20].map((receiverDelayMs) => ({
       load: loadName(endpoints, receiverDelayMs),
       step: { ...plan, endpoints, receiverDelayMs },
     })),
   )
-  await results.measureAll(NAME, loads, contenders, async (contender, chosen) => {
-    const steps = chosen.map(({ step }) => step)
-    return (await runSteps(contender, plan, steps)).map(deliveryFigures)
-  })
+  await measureSteps(bench, NAME, loads, bench.contenders, plan, deliveryFigures)
 }
 
 /** One endpoint that answers at once. */

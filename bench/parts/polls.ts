@@ -3,9 +3,10 @@ import type { Target } from '../contenders/contender.ts'
 import { latencyFigures } from '../figures.ts'
 import { HarnessProcess } from '../harness-process.ts'
 import type { ListenersMessage, LoadMessage, LoadPlan } from '../messages.ts'
-import { type Besides, runSteps, type SessionPlan, type Step } from '../run.ts'
+import type { Besides, SessionPlan, Step } from '../run.ts'
 import { endToEndPlan } from './end-to-end.ts'
 import type { Bench } from './part.ts'
+import { measureSteps } from './steps.ts'
 
 /** Few enough for any machine to have time for what comes beside. */
 const SUBMITTED_PER_S = 50
@@ -16,19 +17,16 @@ const LISTENERS = 5000
 const STORM_MS = 600_000
 
 /** How long jobs take from their submission to the receiver, while others ask and listen. */
-export async function polls({ contenders, results, times }: Bench): Promise<void> {
-  const { outstanding: _, ...unbounded } = endToEndPlan(times)
+export async function polls(bench: Bench): Promise<void> {
+  const { outstanding: _, ...unbounded } = endToEndPlan(bench.times)
   const plan: SessionPlan & Step = { ...unbounded, ratePerS: SUBMITTED_PER_S, maxConnections: 2 * LISTENERS }
   const loads = [
     { load: `${SUBMITTED_PER_S} jobs a second`, step: plan },
     { load: `… beside ${POLLS_PER_S} polls a second`, step: { ...plan, beside: pollStorm } },
     { load: `… beside ${LISTENERS} listeners`, step: { ...plan, beside: listeners } },
   ]
-  const services = contenders.filter(({ name }) => name !== BARE)
-  await results.measureAll('polls', loads, services, async (contender, chosen) => {
-    const steps = chosen.map(({ step }) => step)
-    return (await runSteps(contender, plan, steps)).map(latencyFigures)
-  })
+  const services = bench.contenders.filter(({ name }) => name !== BARE)
+  await measureSteps(bench, 'polls', loads, services, plan, latencyFigures)
 }
 
 /** One key asks far more often than it may: most answers are 429. */
