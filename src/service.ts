@@ -36,7 +36,7 @@ import { Backlog } from './jobs/backlog.ts'
 import { jobCanceller } from './jobs/cancel.ts'
 import { estimator, RunTimes } from './jobs/estimate.ts'
 import { outsideEnder } from './jobs/outside.ts'
-import { JobPool } from './jobs/pool.ts'
+import { type HandOver, JobPool } from './jobs/pool.ts'
 import { jobProcessor } from './jobs/process.ts'
 import { Reserve } from './jobs/reserve.ts'
 import { jobWatchers } from './jobs/wait.ts'
@@ -103,7 +103,7 @@ async function compose(options: ServiceOptions, registry: Registry, server: Http
   const { pool, dispatcher } = createWorkers(base, config, options.log)
   const watchers = jobWatchers(base.jobs, base.engine, base.clock)
   const pulls = eventReader(base.eventStore, base.engine, base.clock)
-  const parts = { ...apiParts(base, config), watchers, awaitJob: watchers.awaitJob, eventReader: pulls }
+  const parts = { ...apiParts(base, config, pool.handOver), watchers, awaitJob: watchers.awaitJob, eventReader: pulls }
   const app = config.roles.has('api') ? createApp(parts) : createSystemApp(parts)
   await recover(base)
   startLoops(config.roles, base, pool, dispatcher)
@@ -202,7 +202,11 @@ function createWorkers(base: Base, config: Config, log: Logger): { pool: JobPool
   }
 }
 
-function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' | 'watchers' | 'eventReader'> {
+function apiParts(
+  base: Base,
+  config: Config,
+  handOver: HandOver,
+): Omit<AppDependencies, 'awaitJob' | 'watchers' | 'eventReader'> {
   const { store, engine, registry } = base
   const { egressAllow, syncTimeoutMs, requireIdempotencyKey, pollLimit } = config
   const concurrencyOf = (type: string) => Math.min(registry.get(type)?.concurrency ?? 1, config.jobConcurrency)
@@ -211,7 +215,7 @@ function apiParts(base: Base, config: Config): Omit<AppDependencies, 'awaitJob' 
     syncTimeoutMs,
     requireIdempotencyKey,
     pollLimit,
-    accept: jobAcceptor({ ...base, endpoints: store.endpoints, egressAllow }),
+    accept: jobAcceptor({ ...base, endpoints: store.endpoints, egressAllow, handOver }),
     cancel: jobCanceller(base),
     endFromOutside: outsideEnder(base),
     replay: replayer(base),

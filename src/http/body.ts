@@ -8,16 +8,13 @@ const MAX_BODY_MS = 30_000
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The raw body, refused as soon as it is known to be too large or too slow. */
-export async function readBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
-  let timer: NodeJS.Timeout | undefined
-  const tooSlow = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(tooLate()), MAX_BODY_MS)
+export function readBytes(c: Context, maxBytes: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(tooLate()), MAX_BODY_MS)
+    collect(c, maxBytes)
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer))
   })
-  try {
-    return await Promise.race([collect(c, maxBytes), tooSlow])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 async function collect(c: Context, maxBytes: number): Promise<Uint8Array> {
@@ -62,18 +59,10 @@ export function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Level by level, so that depth costs no stack. */
+/** It looks no deeper than that, so neither does the stack. */
 function isDeeperThan(value: unknown, max: number): boolean {
-  let level: unknown[] = [value]
-  for (let depth = 0; level.length > 0; depth++) {
-    if (depth >= max) return true
-    level = level.flatMap((node) =>
-      typeof node === 'object' && node !== null
-        ? Object.values(node).filter((child) => typeof child === 'object' && child !== null)
-        : [],
-    )
-  }
-  return false
+  if (typeof value !== 'object' || value === null) return false
+  return max === 0 || Object.values(value).some((child) => isDeeperThan(child, max - 1))
 }
 
 /** More than any body of ours can need. Zod takes a second for a megabyte of nothing but wrong members. */
@@ -105,16 +94,16 @@ export function checked<Schema extends z.ZodType>(
 function hasMore(schema: z.ZodType, value: unknown, max: number): boolean {
   const shape: Readonly<Record<string, z.ZodType>> = schema instanceof z.ZodObject ? schema.shape : {}
   let count = 0
-  const open: unknown[] = [value]
-  for (let node = open.pop(); node !== undefined && count <= max; node = open.pop()) {
-    if (typeof node !== 'object' || node === null) continue
+  const open: unknown[] = typeof value === 'object' ? [value] : []
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
     for (const key in node) {
       if (++count > max) return true
-      if (node === value && Object.hasOwn(shape, key) && isOpen(shape[key])) continue
-      open.push((node as Record<string, unknown>)[key])
+      const child = (node as Record<string, unknown>)[key]
+      if (typeof child !== 'object' || child === null) continue
+      if (node !== value || !Object.hasOwn(shape, key) || !isOpen(shape[key])) open.push(child)
     }
   }
-  return count > max
+  return false
 }
 
 /** Takes anything, or a list of that. */

@@ -5,9 +5,10 @@ import type { Engine } from '../engine/engine.ts'
 import { AppError, keyRefusal, MAX_DETAILS } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import { checkInput, type RegisteredHandler, type Registry } from '../handlers/registry.ts'
-import type { Accepted, Endpoint, EndpointStore, JobStore, NewJob, NewKey } from '../store/store.ts'
+import type { Accepted, EndpointStore, JobStore, NewJob, NewKey } from '../store/store.ts'
 import type { Backlog } from './backlog.ts'
 import { type CallbackEvent, DEFAULT_CALLBACK_EVENTS } from './callback.ts'
+import type { HandOver } from './pool.ts'
 
 /** A submission whose shape is right. */
 export interface JobRequest {
@@ -40,6 +41,7 @@ export interface AcceptDependencies {
   egressAllow: EgressAllow
   events: BusinessEvents
   backlog: Backlog
+  handOver: HandOver
 }
 
 /** How long a full queue is taken to need. */
@@ -49,10 +51,10 @@ export type AcceptJob = (request: JobRequest) => Promise<Extract<Accepted, { job
 
 /** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
 export function jobAcceptor(deps: AcceptDependencies): AcceptJob {
-  const { jobs, engine, events, backlog } = deps
+  const { jobs, engine, events } = deps
   return async (request) => {
     const job = await checkedJob(request, deps).catch((error: unknown) => repeatOrRefusal(request, error, jobs))
-    const accepted = 'kind' in job ? job : await takePlace(job, request.key, jobs, backlog)
+    const accepted = 'kind' in job ? job : await takePlace(job, request.key, deps)
     if (accepted.kind === 'key_reused' || accepted.kind === 'key_busy') throw keyRefusal(accepted.kind)
     if (accepted.kind === 'created') {
       events.jobAccepted(accepted.job)
@@ -66,9 +68,9 @@ async function checkedJob(request: JobRequest, { registry, egressAllow, endpoint
   const handler = findHandler(registry, request.type)
   await checkPayload(handler, request.payload)
   const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
-  const endpoint =
-    request.endpointId === null ? null : await findEndpoint(request.tenantId, request.endpointId, endpoints)
-  return newJob({ ...request, callbackUrl: endpoint?.url ?? request.callbackUrl }, handler, origin, clock)
+  const { tenantId, endpointId } = request
+  const url = endpointId === null ? request.callbackUrl : await findUrl(tenantId, endpointId, endpoints)
+  return newJob({ ...request, callbackUrl: url }, handler, origin, clock)
 }
 
 /** What was accepted once is answered as then, though handler or endpoint may be gone since. */
@@ -78,20 +80,24 @@ async function repeatOrRefusal({ tenantId, key }: JobRequest, error: unknown, jo
   throw error
 }
 
-async function findEndpoint(tenantId: string, id: string, endpoints: EndpointStore): Promise<Endpoint> {
-  const endpoint = await endpoints.get(tenantId, id)
-  if (endpoint !== null) return endpoint
+async function findUrl(tenantId: string, id: string, endpoints: EndpointStore): Promise<string> {
+  const url = await endpoints.urlOf(tenantId, id)
+  if (url !== null) return url
   throw new AppError('unknown-endpoint', 'The callback names an endpoint that does not exist.', {
     details: [{ field: '/callback/endpoint_id', issue: 'is of no endpoint', value: id, location: 'body' }],
   })
 }
 
 /** A repeat adds nothing to a full queue, and neither does what is scheduled for later. */
-async function takePlace(job: NewJob, key: NewKey | null, jobs: JobStore, backlog: Backlog): Promise<Accepted> {
+async function takePlace(
+  job: NewJob,
+  key: NewKey | null,
+  { jobs, backlog, handOver }: AcceptDependencies,
+): Promise<Accepted> {
   if (!backlog.reserve()) return repeatOf(job, key, jobs)
   let took = false
   try {
-    const accepted = await jobs.accept(job, key)
+    const accepted = await handOver(job, (workerId) => jobs.accept(job, key, workerId))
     took = accepted.kind === 'created' && accepted.job.queue === 'ready'
     return accepted
   } finally {

@@ -4,7 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Lease } from '../engine/lease.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Registry } from '../handlers/registry.ts'
-import type { JobClaimRequest, JobStore } from '../store/store.ts'
+import type { Accepted, JobClaimRequest, JobStore } from '../store/store.ts'
 import { type ProcessJob, RunAborted } from './process.ts'
 import type { Reserve } from './reserve.ts'
 
@@ -32,17 +32,31 @@ interface Run {
 
 const SWEEP_MS = 1000
 
+/**
+ * Stores a job for the worker of this process, when that has a place for it and nobody waits for one: `store` is given
+ * the worker, and the job begins once it is stored. Else it is given null, and the job goes through the queue.
+ */
+export type HandOver = (job: Handed, store: (workerId: string | null) => Promise<Accepted>) => Promise<Accepted>
+type Handed = Pick<Job, 'id' | 'type' | 'tenantId'>
+
+/** A run: it frees its place when the handler has ended, and resolves when that is stored. */
+type Work = (abort: AbortController, freePlace: () => void) => Promise<void>
+
 /** The worker: claims as many ready jobs as it has places for, and runs them. */
 export class JobPool {
   readonly #deps: PoolDependencies
   readonly #runs = new Set<Run>()
+  /** Those that take a place: what came of the others is only to be stored yet. */
+  readonly #running = new Set<Run>()
   #lastTenant: string | null = null
   #filling: Promise<void> | null = null
+  #claiming: Promise<void> | null = null
   #fillAgain = false
   /** There may be more than was claimed. */
   #hungry = false
   /** The answer to a claim was lost: the store may have given us jobs we do not know of. */
   #inDoubt = false
+  #started = false
   #stopping = false
 
   constructor(deps: PoolDependencies) {
@@ -51,6 +65,7 @@ export class JobPool {
 
   start(): void {
     const { engine, lease } = this.#deps
+    this.#started = true
     engine.onWake('jobs', () => void this.#fill())
     engine.onWake('cancelled', (ids) => {
       const cancelled = new Set(ids)
@@ -75,6 +90,45 @@ export class JobPool {
     await allDone
   }
 
+  readonly handOver: HandOver = (job, store) => {
+    const { workerId } = this.#deps.lease
+    if (!this.#hasPlaceFor(job.type)) return store(null)
+    const claiming = this.#claiming
+    const stored = store(workerId)
+    this.#begin(job, async (abort, freePlace) => {
+      const accepted = await stored
+      if (accepted.kind !== 'created' || accepted.job.workerId !== workerId) return
+      // Whoever waits for the answer gets it before the handler gets the thread.
+      await new Promise(setImmediate)
+      // A claim that was under way then knew nothing of this one, and may bring as many as there were places.
+      await claiming?.catch(() => {})
+      if (this.#isRoom(job.type, 0)) return this.#process(accepted.job, abort, freePlace)
+      freePlace()
+      await this.#putBack(accepted.job)
+    })
+    return stored
+  }
+
+  /** Only while nobody waits: else the queue says whose turn it is. */
+  #hasPlaceFor(type: string): boolean {
+    if (!this.#started || this.#stopping || this.#inDoubt || this.#hungry) return false
+    return this.#deps.lease.holds() && this.#isRoom(type, 1)
+  }
+
+  /** Whether so many more fit in beside those that take a place, and leave those that are kept. */
+  #isRoom(type: string, more: number): boolean {
+    const { concurrency, registry, reserve } = this.#deps
+    const ofType = [...this.#running].filter((run) => run.type === type).length
+    const fits = (taken: number, places: number) => taken + more <= places - reserve.of(places)
+    return fits(this.#running.size, concurrency) && fits(ofType, registry.get(type)?.concurrency ?? 0)
+  }
+
+  async #putBack(job: Job): Promise<void> {
+    const { jobs, engine } = this.#deps
+    await jobs.release(job, false)
+    engine.wake('jobs', [job.type])
+  }
+
   /** One claim at a time; who calls meanwhile gets another round. */
   #fill(): Promise<void> {
     this.#fillAgain = true
@@ -89,7 +143,8 @@ export class JobPool {
       while (this.#fillAgain && !this.#stopping) {
         this.#fillAgain = false
         if (this.#inDoubt) await this.#settleDoubt()
-        await this.#claim()
+        this.#claiming = this.#claim()
+        await this.#claiming
       }
     } catch (error) {
       // The next sweep tries again.
@@ -101,7 +156,7 @@ export class JobPool {
   async #claim(): Promise<void> {
     const { jobs, engine, lease, concurrency } = this.#deps
     const request = this.#request()
-    this.#hungry = lacksRoom(request, [])
+    this.#hungry ||= lacksRoom(request, [])
     if (request.limit <= 0 || !lease.holds()) return
     const claimed = await jobs.claim(request)
     this.#hungry = lacksRoom(request, claimed)
@@ -114,7 +169,7 @@ export class JobPool {
     for (const job of claimed) this.#run(job)
     this.#lastTenant = claimed.at(-1)?.tenantId ?? this.#lastTenant
     // Runs that ended meanwhile did not know yet that somebody waits for their places.
-    const freed = this.#runs.size < concurrency - request.limit + claimed.length
+    const freed = this.#running.size < concurrency - request.limit + claimed.length
     if (this.#hungry && freed) this.#fillAgain = true
   }
 
@@ -122,17 +177,17 @@ export class JobPool {
     const { registry, clock, lease, concurrency, reserve } = this.#deps
     const handlers = [...registry.values()]
     const types = new Map(handlers.map((handler) => [handler.type, handler.concurrency]))
-    const runs = [...this.#runs]
-    for (const { type } of runs) types.set(type, (types.get(type) ?? 0) - 1)
+    const running = [...this.#running]
+    for (const { type } of running) types.set(type, (types.get(type) ?? 0) - 1)
     return {
       workerId: lease.workerId,
       now: clock.now(),
-      limit: concurrency - runs.length,
+      limit: concurrency - running.length,
       types,
       afterTenant: this.#lastTenant,
       reserved: reserve.of(concurrency),
       reservedByType: new Map(handlers.map(({ type, concurrency }) => [type, reserve.of(concurrency)])),
-      busyTenants: new Set(runs.map(({ tenantId }) => tenantId)),
+      busyTenants: new Set(running.map(({ tenantId }) => tenantId)),
     }
   }
 
@@ -156,22 +211,39 @@ export class JobPool {
   }
 
   #run(job: Job): void {
-    const { lease, process } = this.#deps
-    const isOurs = (): boolean => lease.holds() && lease.workerId === job.workerId
-    if (!isOurs()) {
-      // The process was stopped for so long that somebody else may have it now.
-      this.#inDoubt = true
-      return
-    }
+    // The process was stopped for so long that somebody else may have it now.
+    if (!this.#isOurs(job)) this.#inDoubt = true
+    else this.#begin(job, (abort, freePlace) => this.#process(job, abort, freePlace))
+  }
+
+  #process(job: Job, abort: AbortController, freePlace: () => void): Promise<void> {
+    return this.#deps.process(job, abort, () => this.#isOurs(job), freePlace)
+  }
+
+  #isOurs({ workerId }: Job): boolean {
+    const { lease } = this.#deps
+    return lease.holds() && lease.workerId === workerId
+  }
+
+  #begin({ id, type, tenantId }: Handed, work: Work): void {
     const abort = new AbortController()
-    const done = process(job, abort, isOurs).finally(() => {
-      this.#runs.delete(run)
-      // Nothing was stored of a run that was given up: should it be ours still, it is put back.
-      if (abort.signal.reason instanceof RunAborted && abort.signal.reason.why === 'lost') this.#inDoubt = true
-      if (this.#hungry && !this.#stopping) void this.#fill()
-    })
-    const run: Run = { id: job.id, type: job.type, tenantId: job.tenantId, abort, done }
+    const freePlace = (): void => {
+      if (this.#running.delete(run) && this.#hungry && !this.#stopping) void this.#fill()
+    }
+    const done = work(abort, freePlace)
+      .catch(() => {
+        // The store's answer was lost: it may be ours.
+        this.#inDoubt = true
+      })
+      .finally(() => {
+        this.#runs.delete(run)
+        // Nothing was stored of a run that was given up: should it be ours still, it is put back.
+        if (abort.signal.reason instanceof RunAborted && abort.signal.reason.why === 'lost') this.#inDoubt = true
+        freePlace()
+      })
+    const run: Run = { id, type, tenantId, abort, done }
     this.#runs.add(run)
+    this.#running.add(run)
   }
 }
 

@@ -40,8 +40,9 @@ export interface ProcessDependencies extends ContextDependencies {
  * Performs one claimed job and stores what came of it. Never rejects.
  * @param abort Ends it early, with a RunAborted; as `lost` nothing is stored
  * @param isOurs False when somebody else may have the job by now: then the handler is not begun
+ * @param onEnded Told when the handler has ended, and what came of it is still to be stored
  */
-export type ProcessJob = (job: Job, abort: AbortController, isOurs: () => boolean) => Promise<void>
+export type ProcessJob = (job: Job, abort: AbortController, isOurs: () => boolean, onEnded: () => void) => Promise<void>
 
 /** The reason of the signal that a run is over: made once, as an error with its stack costs more than a short run. */
 const OVER = new Error('the run is over')
@@ -51,7 +52,7 @@ const MAX_INLINE_RESULT_BYTES = 256 * 1024
 
 export function jobProcessor(deps: ProcessDependencies): ProcessJob {
   const { clock, events } = deps
-  return async (job, abort, isOurs) => {
+  return async (job, abort, isOurs, onEnded) => {
     const startedAt = clock.now()
     const over = new AbortController()
     const end = (): void => over.abort(OVER)
@@ -65,6 +66,7 @@ export function jobProcessor(deps: ProcessDependencies): ProcessJob {
       void limitTime(job, abort, over.signal, clock)
       const result = await perform(job, keeper, abort.signal, over.signal, deps)
       end()
+      onEnded()
       const latest = { ...job, progress: keeper.progress, message: keeper.message }
       const outcome = await settle(latest, result, abort.signal, deps)
       const problem = 'problem' in result ? result.problem : null

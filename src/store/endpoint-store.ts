@@ -65,6 +65,8 @@ export interface EndpointStore {
   add(endpoint: Endpoint, key: NewKey | null): Promise<AddedEndpoint>
   /** @param tenantId Null for admins */
   get(tenantId: string | null, id: string): Promise<Endpoint | null>
+  /** Where its callbacks go; null when there is none. What each submission asks that names one. */
+  urlOf(tenantId: string, id: string): Promise<string | null>
   /** Newest first. @param trouble Only those that are disabled, or whose breaker is open */
   list(tenantId: string | null, page: Page, trouble?: Trouble): Promise<Endpoint[]>
   /** Writes what `change` makes of the endpoint, with its lane held. Null when there is none. */

@@ -116,8 +116,11 @@ export interface Page {
 }
 
 export interface JobStore {
-  /** The job, its idempotency key, its implied endpoint and its place in the queue, at once. */
-  accept(job: NewJob, key: NewKey | null): Promise<Accepted>
+  /**
+   * The job, its idempotency key, its implied endpoint and its place in the queue, at once.
+   * @param workerId Has a free place: a job that is due is claimed for it at once instead of going through the queue
+   */
+  accept(job: NewJob, key: NewKey | null, workerId?: string | null): Promise<Accepted>
   /** What a key stands for; null when it was not used yet. */
   lookUp(tenantId: string, key: NewKey): Promise<Repeated | null>
   get(tenantId: string, id: string): Promise<Job | null>

@@ -5,22 +5,28 @@ import type { Endpoint, EventRow, NewCallback, NewJob, Tenant } from './store.ts
 
 // How rows begin, the same in every database.
 
-/** @param impliedId The implied endpoint of its callback URL */
-export function newJobRow({ callback: _, ...job }: NewJob, impliedId: string | null): Job {
+/**
+ * @param impliedId The implied endpoint of its callback URL
+ * @param workerId Has a place for it: then it is as if claimed already
+ */
+export function newJobRow({ callback: _, ...job }: NewJob, impliedId: string | null, workerId?: string | null): Job {
+  const scheduled = job.runAt > job.createdAt
+  const claimant = scheduled ? null : (workerId ?? null)
+  const runs = claimant === null ? 0 : 1
   return {
     ...job,
     endpointId: job.endpointId ?? impliedId,
-    status: 'pending',
-    queue: job.runAt > job.createdAt ? 'scheduled' : 'ready',
+    status: claimant === null ? 'pending' : 'processing',
+    queue: claimant !== null ? null : scheduled ? 'scheduled' : 'ready',
     callbackDeliveryId: null,
     dueAt: job.runAt,
-    attempt: 0,
+    attempt: runs,
     lostRuns: 0,
-    claimNo: 0,
-    workerId: null,
+    claimNo: runs,
+    workerId: claimant,
     progress: 0,
     message: null,
-    startedAt: null,
+    startedAt: claimant === null ? null : job.createdAt,
     finishedAt: null,
     result: null,
     resultFileId: null,
@@ -29,7 +35,7 @@ export function newJobRow({ callback: _, ...job }: NewJob, impliedId: string | n
     expiryDueAt: null,
     expiringAt: null,
     expiredAt: null,
-    version: 0,
+    version: runs,
   }
 }
 

@@ -32,7 +32,12 @@ test('a store that takes long to hear that a run begins uses up none of its time
   }
   const started = { callbackEvents: 'job.started', timeoutMs: TIMEOUT_MS }
   const job: Job = { ...newJobRow(newJob(clock, started), 'ep_1'), status: 'processing', attempt: 1, claimNo: 1 }
-  const run = processor(clock, jobs as JobStore)(job, new AbortController(), () => true)
+  const run = processor(clock, jobs as JobStore)(
+    job,
+    new AbortController(),
+    () => true,
+    () => {},
+  )
   for (let passed = 0; passed < 3 * TIMEOUT_MS; passed += TIMEOUT_MS) {
     await new Promise((resolve) => setImmediate(resolve))
     clock.advance(TIMEOUT_MS)

@@ -85,6 +85,36 @@ export function jobsContract(subject: Subject): void {
     })
   })
 
+  test('a job that is stored for a worker with a place is its own, as if it had claimed it', async () => {
+    const { store, clock } = subject()
+    const accepted = await store.jobs.accept(newJob(clock), key, WORKER)
+    const { job } = accepted as Extract<typeof accepted, { job: unknown }>
+    const claimed = { status: 'processing', queue: null, attempt: 1, claimNo: 1, workerId: WORKER, version: 1 }
+    expect(job).toMatchObject({ ...claimed, startedAt: job.createdAt })
+    expect(await store.jobs.get(TENANT, job.id)).toEqual(job)
+    expect(await claim()).toEqual([])
+    expect(await store.jobs.held(WORKER)).toEqual([job.id])
+    expect(await store.jobs.accept(newJob(clock), key, WORKER)).toEqual({ kind: 'repeated', job })
+    expect(await store.jobs.finish(job, completed(clock))).toMatchObject({
+      status: 'completed',
+      startedAt: job.createdAt,
+    })
+  })
+
+  test('… and goes back into the queue when the worker does not know of it, or is struck off', async () => {
+    const { store, clock } = subject()
+    for (const workerId of [WORKER, 'wrk_gone']) await store.jobs.accept(newJob(clock), null, workerId)
+    expect(await store.jobs.releaseUnknown(WORKER, [])).toBe(1)
+    expect((await store.jobs.lost(9)).map((job) => job.workerId)).toEqual(['wrk_gone'])
+    expect(await claimOne()).toMatchObject({ attempt: 1, lostRuns: 0, claimNo: 2 })
+  })
+
+  test('… but not before its time', async () => {
+    const { store, clock } = subject()
+    const accepted = await store.jobs.accept(newJob(clock, { runAt: clock.now() + 1 }), null, WORKER)
+    expect(accepted).toMatchObject({ job: { status: 'pending', queue: 'scheduled', workerId: null, attempt: 0 } })
+  })
+
   test('within a tenant, jobs are taken by priority, then due time, then arrival', async () => {
     const { clock } = subject()
     const late = await accept({ priority: 9 })

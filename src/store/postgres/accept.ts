@@ -13,6 +13,8 @@ import { statement } from './statement.ts'
 interface Submission {
   job: NewJob
   key: NewKey | null
+  /** Has a place for it. */
+  workerId: string | null | undefined
 }
 
 const addJobs = statement(insertRows(jobs))
@@ -26,8 +28,12 @@ export function jobAcceptor(db: Database): JobStore['accept'] {
     db.transaction(async (tx) => {
       const uses = submissions.flatMap(({ job, key }) => keyUse(job, key) ?? [])
       const taken = await takeKeys(tx, uses)
-      const fresh = submissions.filter(({ job, key }) => key === null || taken.has(job.id)).map(({ job }) => job)
-      const made = await insertJobs(tx, fresh, await endpointsOf(tx, fresh))
+      const fresh = submissions.filter(({ job, key }) => key === null || taken.has(job.id))
+      const endpointOf = await endpointsOf(
+        tx,
+        fresh.map(({ job }) => job),
+      )
+      const made = await insertJobs(tx, fresh, endpointOf)
       const repeated = await findRepeated(
         tx,
         uses.filter(({ resourceId }) => !taken.has(resourceId)),
@@ -35,8 +41,8 @@ export function jobAcceptor(db: Database): JobStore['accept'] {
       return submissions.map(({ job: { id } }) => made.get(id) ?? repeated.get(id) ?? ({ kind: 'key_busy' } as const))
     })
   const batch = new Batch(write, ({ job }) => job.payload.length)
-  return (job, key) =>
-    batch.run({ job, key }).catch((error: unknown): Accepted => {
+  return (job, key, workerId) =>
+    batch.run({ job, key, workerId }).catch((error: unknown): Accepted => {
       if (isLocked(error)) return { kind: 'key_busy' }
       throw error
     })
@@ -48,10 +54,10 @@ function keyUse({ id, tenantId, createdAt }: NewJob, key: NewKey | null): KeyUse
 
 async function insertJobs(
   tx: Connection,
-  fresh: readonly NewJob[],
+  fresh: readonly Submission[],
   endpointOf: (job: NewJob) => string | null,
 ): Promise<Map<string, Accepted>> {
-  const rows = fresh.map((job) => newJobRow(job, endpointOf(job)))
+  const rows = fresh.map(({ job, workerId }) => newJobRow(job, endpointOf(job), workerId))
   if (rows.length > 0) await tx.changes(addJobs({ rows: rowsOf(jobs, rows) }))
   const refs = rows.flatMap(({ id, payload }) => filesNamedIn(payload).map((fileId) => ({ fileId, jobId: id })))
   if (refs.length > 0) await tx.changes(addRefs({ rows: rowsOf(fileRefs, refs) }))

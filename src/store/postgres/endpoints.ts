@@ -11,7 +11,7 @@ const REGISTERED = "kind = 'registered' AND deleted_at IS NULL"
 const VISIBLE = `${REGISTERED} AND (@tenantId::text IS NULL OR tenant_id = @tenantId)`
 const add = statement(insertRows(endpoints))
 const get = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE}`)
-const getAll = statement(`SELECT ${ALL} FROM endpoints WHERE id = ANY (@ids) AND ${REGISTERED}`)
+const urls = statement(`SELECT id, tenant_id AS "tenantId", url FROM endpoints WHERE id = ANY (@ids) AND ${REGISTERED}`)
 const hold = statement(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE} FOR NO KEY UPDATE`)
 const list = statement(
   `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before::text IS NULL OR id < @before)
@@ -26,9 +26,9 @@ const remove = statement(
 const addAudit = statement(insertRows(auditLog))
 
 export function postgresEndpoints(db: Database): EndpointStore {
-  const read = sharedRead(
+  const target = sharedRead(
     async (ids: string[]) =>
-      new Map((await db.rows<Endpoint>(getAll({ ids }))).map((endpoint) => [endpoint.id, endpoint])),
+      new Map((await db.rows<Pick<Endpoint, 'id' | 'tenantId' | 'url'>>(urls({ ids }))).map((row) => [row.id, row])),
   )
   return {
     add: (endpoint, key) =>
@@ -44,9 +44,10 @@ export function postgresEndpoints(db: Database): EndpointStore {
           return { kind: 'created', endpoint }
         })
         .catch(orKeyBusy(key)),
-    get: async (tenantId, id) => {
-      const endpoint = await read(id)
-      return endpoint !== null && (tenantId === null || endpoint.tenantId === tenantId) ? endpoint : null
+    get: (tenantId, id) => find(db, get({ tenantId, id })),
+    urlOf: async (tenantId, id) => {
+      const found = await target(id)
+      return found?.tenantId === tenantId ? found.url : null
     },
     list: (tenantId, page, trouble) => db.rows<Endpoint>(list({ tenantId, ...page, trouble: trouble ?? null })),
     update: (tenantId, id, change, audit = null) =>

@@ -15,6 +15,11 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
   const add = db.prepare(insertInto(endpoints))
   const takeKey = keyTaker(db)
   const get = db.prepare<[object], Endpoint>(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${visible}`)
+  const urlOf = db
+    .prepare<[string, string], string | null>(
+      "SELECT url FROM endpoints WHERE id = ? AND tenant_id = ? AND kind = 'registered' AND deleted_at IS NULL",
+    )
+    .pluck()
   const list = db.prepare<[object], Endpoint>(
     `SELECT ${ALL} FROM endpoints WHERE ${visible} AND (@before IS NULL OR id < @before)
       AND (@trouble IS NULL OR CASE @trouble WHEN 'disabled' THEN disabled_at ELSE probe_at END IS NOT NULL)
@@ -39,6 +44,7 @@ export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStor
         return { kind: 'created', endpoint }
       }),
     get: async (tenantId, id) => get.get({ tenantId, id }) ?? null,
+    urlOf: async (tenantId, id) => urlOf.get(id, tenantId) ?? null,
     list: async (tenantId, page, trouble) => list.all({ tenantId, ...page, trouble: trouble ?? null }),
     update: (tenantId, id, change, audit = null) =>
       writer.run(() => {

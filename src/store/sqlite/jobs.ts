@@ -30,7 +30,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
     ...jobRuns(db, writer),
     ...jobExpiry(db, writer),
     ...jobFigures(db, writer, reader),
-    accept: (job, key) => writer.run(() => accept(job, key, callbacks.endpointOf)),
+    accept: (job, key, workerId) => writer.run(() => accept(job, key, workerId, callbacks.endpointOf)),
     lookUp: async (tenantId, key) => {
       const known = findKey(tenantId, key)
       return known && madeBy(known.resourceId, find)
@@ -71,10 +71,15 @@ function acceptor(db: Database, find: Statement<[string], Job>) {
   const takeKey = keyTaker(db)
   const insert = db.prepare(insertInto(jobs))
   const addRef = db.prepare('INSERT OR IGNORE INTO file_refs (file_id, job_id) VALUES (?, ?)')
-  return (job: NewJob, key: NewKey | null, endpointOf: (job: NewJob) => string | null): Accepted => {
+  return (
+    job: NewJob,
+    key: NewKey | null,
+    workerId: string | null | undefined,
+    endpointOf: (job: NewJob) => string | null,
+  ): Accepted => {
     const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })
     if (taken !== null) return madeBy(taken.resourceId, find)
-    const row = newJobRow(job, endpointOf(job))
+    const row = newJobRow(job, endpointOf(job), workerId)
     insert.run(row)
     for (const fileId of filesNamedIn(job.payload)) addRef.run(fileId, job.id)
     return { kind: 'created', job: row }

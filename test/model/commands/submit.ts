@@ -1,10 +1,13 @@
 import fc from 'fast-check'
 import type { NewJob, NewKey } from '../../../src/store/store.ts'
-import { agree, pick, step, TYPES, tenant, type WeightedStep, type World, which } from '../world.ts'
+import { agree, pick, step, TYPES, tenant, type WeightedStep, type World, which, worker } from '../world.ts'
 
 /** Few keys and fingerprints, so that they meet. */
 const givenKey = fc.record({ key: fc.constantFrom('k1', 'k2'), fingerprint: fc.constantFrom('f1', 'f2') })
 export const key = fc.option(givenKey, { freq: 2 })
+
+/** Mostly the job goes through the queue. */
+export const claimant = fc.option(worker, { freq: 1 })
 
 /** What `newJob` makes a submission of. */
 export interface Submission {
@@ -57,19 +60,24 @@ export function newJob(
   }
 }
 
-export async function acceptJob(world: World, job: NewJob, key: NewKey | null = null): Promise<void> {
+export async function acceptJob(
+  world: World,
+  job: NewJob,
+  key: NewKey | null = null,
+  workerId: string | null = null,
+): Promise<void> {
   await agree(
     world,
-    (store) => store.jobs.accept(job, key),
-    (reference) => reference.jobs.accept(job, key),
+    (store) => store.jobs.accept(job, key, workerId),
+    (reference) => reference.jobs.accept(job, key, workerId),
   )
 }
 
 export const submitting: WeightedStep[] = [
-  step(24, 'accept', fc.record({ asked: submission, key }), async (world, { asked, key }) => {
+  step(24, 'accept', fc.record({ asked: submission, key, claimant }), async (world, { asked, key, claimant }) => {
     const file = asked.file === null ? undefined : pick(world.reference.state.files.keys(), asked.file)
     const job = newJob(world, asked, file)
-    await acceptJob(world, job, key)
+    await acceptJob(world, job, key, claimant)
   }),
   step(1, 'lookUp', fc.record({ tenant, key: givenKey }), async (world, { tenant, key }) => {
     await agree(

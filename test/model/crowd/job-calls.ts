@@ -3,7 +3,7 @@ import type { Job } from '../../../src/core/job.ts'
 import type { NewCallback } from '../../../src/store/store.ts'
 import { claim, claimRequest } from '../commands/queue.ts'
 import { ending, newCallback, newFinish } from '../commands/runs.ts'
-import { key, newJob, submission } from '../commands/submit.ts'
+import { claimant, key, newJob, submission } from '../commands/submit.ts'
 import { pick, which, worker } from '../world.ts'
 import { type Crowd, call, type WeightedCall } from './crowd.ts'
 
@@ -11,10 +11,17 @@ import { type Crowd, call, type WeightedCall } from './crowd.ts'
 const run = fc.oneof({ weight: 3, arbitrary: fc.nat(1) }, which)
 
 export const jobCalls: WeightedCall[] = [
-  call(10, 'accept', fc.record({ asked: submission, key }), async (crowd, store, { asked, key }) => {
-    const job = newJob(crowd, asked)
-    crowd.accepted.push({ job, key, answer: await store.jobs.accept(job, key) })
-  }),
+  call(
+    10,
+    'accept',
+    fc.record({ asked: submission, key, claimant }),
+    async (crowd, store, { asked, key, claimant }) => {
+      const job = newJob(crowd, asked)
+      const answer = await store.jobs.accept(job, key, claimant)
+      crowd.accepted.push({ job, key, answer })
+      if (answer.kind === 'created' && answer.job.workerId !== null) crowd.runs.push(answer.job)
+    },
+  ),
   call(8, 'claim', claim, async (crowd, store, wanted) => {
     crowd.runs.push(...(await store.jobs.claim(claimRequest(crowd, wanted))))
   }),

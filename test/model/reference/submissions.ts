@@ -16,10 +16,11 @@ export function submissions(state: State): Submissions {
   }
   return {
     lookUp,
-    accept(job, key): Accepted {
+    accept(job, key, workerId = null): Accepted {
       const known = key && lookUp(job.tenantId, key)
       if (known !== null) return known
-      const row = newJob(job, endpointOf(state, job))
+      const accepted = newJob(job, endpointOf(state, job))
+      const row = workerId !== null && accepted.queue === 'ready' ? claimed(accepted, workerId) : accepted
       state.jobs.set(row.id, row)
       if (key !== null) {
         state.keys.set(keyOf(job.tenantId, key.key), { fingerprint: key.fingerprint, resourceId: row.id })
@@ -84,6 +85,11 @@ const NOTHING_REGISTERED = {
   backlogToldAt: null,
   updatedAt: null,
 } as const
+
+function claimed(job: Job, workerId: string): Job {
+  const run = { attempt: 1, claimNo: 1, startedAt: job.createdAt, version: 1 }
+  return { ...job, ...run, status: 'processing', queue: null, workerId }
+}
 
 function newJob({ callback: _, ...asked }: NewJob, endpointId: string | null): Job {
   return {

@@ -15,7 +15,7 @@ import { jobProcessor } from '../../../src/jobs/process.ts'
 import { Reserve } from '../../../src/jobs/reserve.ts'
 import { advanceQueue, recoverJobs } from '../../../src/jobs/upkeep.ts'
 import { createSealer } from '../../../src/secrets.ts'
-import type { Store } from '../../../src/store/store.ts'
+import type { Accepted, NewJob, NewKey, Store } from '../../../src/store/store.ts'
 import { GivenLease } from './lease.ts'
 import { DeadError, type Faults, lineTo, type Traffic } from './line.ts'
 import { moodyReceiver, plannedRegistry, type Seen } from './work.ts'
@@ -43,6 +43,8 @@ export interface SimulatedProcess {
   /** Without faults. */
   store: Store
   lease: GivenLease
+  /** As its API does. */
+  accept(job: NewJob, key: NewKey): Promise<Accepted>
   /** It ends at once: what it waits for never comes, what it asked for may have been done. */
   die(): void
   /** As on SIGTERM. */
@@ -92,6 +94,7 @@ export async function startProcess({ store, engineOf }: Home, where: Surrounding
   return {
     store,
     lease,
+    accept: (job, key) => pool.handOver(job, (workerId) => jobs.accept(job, key, workerId)),
     die() {
       alive = false
       line.cut()

@@ -6,8 +6,8 @@ import { newJob } from '../commands/submit.ts'
 import { newOrigins } from '../sequence.ts'
 import { TENANTS, type World } from '../world.ts'
 import { chanceOf } from './chance.ts'
-import { type Faults, type Line, lineTo, Traffic } from './line.ts'
-import type { Home } from './process.ts'
+import { DeadError, type Faults, lineTo, Traffic } from './line.ts'
+import type { Home, SimulatedProcess } from './process.ts'
 import { type Incident, Town } from './town.ts'
 import { MAX_ATTEMPTS, type RunPlan, type Seen } from './work.ts'
 
@@ -91,7 +91,8 @@ export async function simulate(scenario: Scenario, ground: Ground): Promise<Afte
   const town = new Town({ ...aftermath, clock, traffic, mood }, ground.nextHome)
   for (let i = 0; i < processes; i++) await town.settle()
   const begunAt = clock.now()
-  const submit = submitter({ clock, origins: newOrigins() }, lineTo(store, clock, faults, traffic), aftermath.accepted)
+  const api = () => town.someProcess(chance()) ?? lineTo(store, clock, faults, traffic).store.jobs
+  const submit = submitter({ clock, origins: newOrigins() }, api, aftermath.accepted)
   const plans = [
     ...jobs.map((job) => ({ at: job.at, begin: () => submit(job) })),
     ...incidents.map(({ at, kind, process }) => ({ at, begin: () => town.suffer(kind, process) })),
@@ -111,19 +112,19 @@ export async function simulate(scenario: Scenario, ground: Ground): Promise<Afte
   return aftermath
 }
 
-/** A client that asks with the same key again until it is answered. */
+/** A client that asks with the same key again until it is answered, each time whom `api` names. */
 function submitter(
   world: Pick<World, 'clock' | 'origins'>,
-  { store }: Line,
+  api: () => Pick<SimulatedProcess, 'accept'>,
   accepted: Aftermath['accepted'],
 ): (planned: PlannedJob) => void {
   let keys = 0
   const submit = async (planned: PlannedJob, key: string): Promise<void> => {
     for (;;) {
-      const answer = await store.jobs
+      const answer = await api()
         .accept(jobOf(world, planned), { key, fingerprint: 'f' })
         .catch((error: unknown) => {
-          if (error instanceof StoreUnavailableError) return null
+          if (error instanceof StoreUnavailableError || error instanceof DeadError) return null
           throw error
         })
       if (answer !== null && 'job' in answer) {

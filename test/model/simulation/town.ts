@@ -26,6 +26,12 @@ export class Town {
     this.#places[place] = await this.#where.traffic.pass(async () => startProcess(await this.#nextHome(), this.#where))
   }
 
+  /** One of those that are there. @param chance In [0, 1) */
+  someProcess(chance: number): SimulatedProcess | null {
+    const there = this.#places.filter((process) => process !== null)
+    return there[Math.floor(chance * there.length)] ?? null
+  }
+
   /** Nothing happens to who has not come back from the last time. */
   suffer(incident: Incident, number: number): void {
     const place = number % this.#places.length
