@@ -13,6 +13,7 @@ import { cost } from './parts/cost.ts'
 import { endToEnd } from './parts/end-to-end.ts'
 import { fullTables } from './parts/full-tables.ts'
 import { latency } from './parts/latency.ts'
+import { linear } from './parts/linear.ts'
 import type { Bench, Part } from './parts/part.ts'
 import { polls } from './parts/polls.ts'
 import { processes } from './parts/processes.ts'
@@ -34,6 +35,7 @@ const PARTS: Record<string, Part> = {
   publish,
   cost,
   stages,
+  linear,
   'full-tables': fullTables,
   recovery,
   processes,
@@ -64,7 +66,7 @@ function benchOf(options: Options, postgres: PostgresForRuns, kept: AsyncDisposa
     full: full.map((contender) => ({ ...contender, name: `${contender.name}, full` })),
     recovering: services({ fill: ({ receiverPort }) => dueDeliveries(DUE, receiverPort) }),
     clustered: engine === 'sqlite' ? [] : [bareLoop(), ...clustered()],
-    profiled: (folder) => services({ nodeArgs: profiling(folder) }),
+    profiled: (folder) => [bareLoop('none', profiling(folder)), ...services({ nodeArgs: profiling(folder) })],
     results: new Results(repeats, load, (text) => process.stderr.write(`${text}\n`)),
     times: { warmupMs: 1000 * warmupSeconds, windowMs: 1000 * seconds },
   }

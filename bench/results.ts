@@ -101,7 +101,7 @@ function withRatios(rows: readonly Row[]): Row[] {
 }
 
 function ratio(name: 'rate' | 'cpu', own: Spread | undefined, bare: Spread | undefined): Row['ratios'] {
-  return own === undefined || bare === undefined ? {} : { [name]: own.median / bare.median }
+  return own === undefined || bare === undefined || bare.median === 0 ? {} : { [name]: own.median / bare.median }
 }
 
 function brief({ ratePerS, cpuUsEach, p50Ms, p99Ms }: Figures): string {

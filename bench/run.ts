@@ -47,6 +47,8 @@ export interface Step {
   ratePerS?: number | ((earlier: readonly Observed[]) => number)
   /** What else goes on meanwhile. */
   beside?: Beside
+  /** How long it is counted, in windows of the session; 1 unless it says otherwise. */
+  windows?: number
 }
 
 /** A session of one step. */
@@ -155,7 +157,7 @@ async function takeStep(
     connections: step.connections,
     requests,
     warmupMs: earlier.length === 0 ? plan.warmupMs : Math.min(plan.warmupMs, NEXT_WARMUP_MS),
-    windowMs: plan.windowMs,
+    windowMs: plan.windowMs * (step.windows ?? 1),
     pace: paceOf(step, earlier, deliveredBefore, progressPort),
   })
   const expected = deliveredBefore + observed.load.ids.length * deliveriesEach(step)

@@ -7,8 +7,11 @@ export const BARE = 'bare loop'
 
 export type Fault = 'none' | 'drop' | 'double' | 'forge'
 
-/** @param fault What it is to do wrong, for the harness to notice */
-export function bareLoop(fault: Fault = 'none'): Contender {
+/**
+ * @param fault What it is to do wrong, for the harness to notice
+ * @param nodeArgs Such as `--cpu-prof`
+ */
+export function bareLoop(fault: Fault = 'none', nodeArgs: string[] = []): Contender {
   return {
     name: BARE,
     start: async ({ secret, concurrency, roles }) => {
@@ -16,6 +19,7 @@ export function bareLoop(fault: Fault = 'none'): Contender {
       const folder = await temporaryFolder(stack)
       const program = await startProgram({
         script: 'bench/bare-loop.ts',
+        nodeArgs,
         args: [
           ...['--secret', secret, '--concurrency', String(concurrency), '--fault', fault],
           ...(roles === 'api' ? ['--accept-only'] : []),

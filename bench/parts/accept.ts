@@ -5,6 +5,8 @@ import { measureSteps, type StepLoad } from './steps.ts'
 
 const NAME = 'accept'
 const CONNECTIONS = [1, 16, 64, 256]
+/** There are many of them, and much happens in each. */
+const WINDOWS = 0.75
 /** What the promise of p99 at half the rate is about. */
 const HALF_AT = 64
 
@@ -22,7 +24,7 @@ export async function accept(bench: Bench): Promise<void> {
 }
 
 function stepOf(connections: number): Step {
-  return { connections, send: 'jobs', endpoints: 0, receiverDelayMs: 0 }
+  return { connections, send: 'jobs', endpoints: 0, receiverDelayMs: 0, windows: WINDOWS }
 }
 
 function halfLoad(whole: string): StepLoad {

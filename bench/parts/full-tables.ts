@@ -1,4 +1,3 @@
-import { BARE } from '../contenders/bare.ts'
 import { deliveryFigures } from '../figures.ts'
 import { endToEndPlan, loadName } from './end-to-end.ts'
 import type { Bench } from './part.ts'
@@ -8,6 +7,5 @@ import { measureSteps } from './steps.ts'
 export async function fullTables(bench: Bench): Promise<void> {
   const plan = endToEndPlan(bench.times)
   const loads = [1, 100].map((endpoints) => ({ load: loadName(endpoints, 0), step: { ...plan, endpoints } }))
-  const services = [...bench.contenders.filter(({ name }) => name !== BARE), ...bench.full]
-  await measureSteps(bench, 'full-tables', loads, services, plan, deliveryFigures)
+  await measureSteps(bench, 'full-tables', loads, [...bench.contenders, ...bench.full], plan, deliveryFigures)
 }

@@ -14,7 +14,7 @@ export interface Bench {
   recovering: readonly Contender[]
   /** Those that run as several processes, and the bare loop, which is one. */
   clustered: readonly Contender[]
-  /** The same services, which leave processor profiles in a folder when they end. */
+  /** The same contenders, which leave processor profiles in a folder when they end. */
   profiled(folder: string): readonly Contender[]
   results: Results
   /** How long each run is. */

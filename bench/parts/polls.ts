@@ -1,4 +1,3 @@
-import { BARE } from '../contenders/bare.ts'
 import type { Target } from '../contenders/contender.ts'
 import { latencyFigures } from '../figures.ts'
 import { HarnessProcess } from '../harness-process.ts'
@@ -25,8 +24,7 @@ export async function polls(bench: Bench): Promise<void> {
     { load: `… beside ${POLLS_PER_S} polls a second`, step: { ...plan, beside: pollStorm } },
     { load: `… beside ${LISTENERS} listeners`, step: { ...plan, beside: listeners } },
   ]
-  const services = bench.contenders.filter(({ name }) => name !== BARE)
-  await measureSteps(bench, 'polls', loads, services, plan, latencyFigures)
+  await measureSteps(bench, 'polls', loads, bench.contenders, plan, latencyFigures)
 }
 
 /** One key asks far more often than it may: most answers are 429. */

@@ -1,3 +1,4 @@
+import { BARE } from '../contenders/bare.ts'
 import type { Contender } from '../contenders/contender.ts'
 import type { Figures } from '../figures.ts'
 import { type Run, runSteps, type SessionPlan, type Step } from '../run.ts'
@@ -9,7 +10,7 @@ export interface StepLoad {
   step: Step
 }
 
-/** Measures loads that follow each other in one session of each contender. */
+/** Measures loads that follow each other in one session of each contender. Beside the bare loop, nothing else goes on. */
 export async function measureSteps(
   { results }: Bench,
   part: string,
@@ -19,7 +20,9 @@ export async function measureSteps(
   figuresOf: (ran: Run) => Figures,
 ): Promise<void> {
   await results.measureAll(part, loads, contenders, async (contender, chosen) => {
-    const steps = chosen.map(({ step }) => step)
+    const steps = chosen.map(({ step: { beside, ...step } }) =>
+      beside === undefined || contender.name === BARE ? step : { ...step, beside },
+    )
     return (await runSteps(contender, plan, steps)).map(figuresOf)
   })
 }
