@@ -47,13 +47,19 @@ export interface AcceptDependencies {
 /** How long a full queue is taken to need. */
 const RETRY_AFTER_S = '30'
 
+/** Bounds the memory for callback URLs. */
+const MAX_KNOWN_URLS = 1000
+
 export type AcceptJob = (request: JobRequest) => Promise<Extract<Accepted, { job: unknown }>>
 
 /** Checks a submission, stores it, and rings the workers. A submission that is refused leaves nothing behind. */
 export function jobAcceptor(deps: AcceptDependencies): AcceptJob {
   const { jobs, engine, events } = deps
+  const originOf = originFinder(deps.egressAllow)
   return async (request) => {
-    const job = await checkedJob(request, deps).catch((error: unknown) => repeatOrRefusal(request, error, jobs))
+    const job = await checkedJob(request, originOf, deps).catch((error: unknown) =>
+      repeatOrRefusal(request, error, jobs),
+    )
     const accepted = 'kind' in job ? job : await takePlace(job, request.key, deps)
     if (accepted.kind === 'key_reused' || accepted.kind === 'key_busy') throw keyRefusal(accepted.kind)
     if (accepted.kind === 'created') {
@@ -64,10 +70,14 @@ export function jobAcceptor(deps: AcceptDependencies): AcceptJob {
   }
 }
 
-async function checkedJob(request: JobRequest, { registry, egressAllow, endpoints, clock }: AcceptDependencies) {
+async function checkedJob(
+  request: JobRequest,
+  originOf: (callbackUrl: string) => string,
+  { registry, endpoints, clock }: AcceptDependencies,
+): Promise<NewJob> {
   const handler = findHandler(registry, request.type)
   await checkPayload(handler, request.payload)
-  const origin = request.callbackUrl === null ? null : checkCallbackUrl(request.callbackUrl, egressAllow)
+  const origin = request.callbackUrl === null ? null : originOf(request.callbackUrl)
   const { tenantId, endpointId } = request
   const url = endpointId === null ? request.callbackUrl : await findUrl(tenantId, endpointId, endpoints)
   return newJob({ ...request, callbackUrl: url }, handler, origin, clock)
@@ -133,7 +143,23 @@ async function checkPayload(handler: RegisteredHandler, payload: unknown): Promi
   })
 }
 
-/** Returns the origin, by which callbacks share a lane. */
+/**
+ * Finds the origin of a callback URL, by which callbacks share a lane. The same URLs come again and again, so those that
+ * were found fit are remembered; every attempt judges its URL anew.
+ */
+function originFinder(allow: EgressAllow): (callbackUrl: string) => string {
+  const known = new Map<string, string>()
+  return (callbackUrl) => {
+    const before = known.get(callbackUrl)
+    if (before !== undefined) return before
+    const origin = checkCallbackUrl(callbackUrl, allow)
+    if (known.size >= MAX_KNOWN_URLS) known.clear()
+    known.set(callbackUrl, origin)
+    return origin
+  }
+}
+
+/** Returns the origin. */
 function checkCallbackUrl(callbackUrl: string, allow: EgressAllow): string {
   const judged = judgeUrl(callbackUrl, allow)
   if ('url' in judged) return judged.url.origin
