@@ -11,18 +11,18 @@ export interface CommitGate {
 
 const KEY = 4711
 
-/** From now on the worker's claims wait to be committed. PostgreSQL only. */
+/** From now on the worker's claims wait to be committed, also of jobs that are stored as claimed. PostgreSQL only. */
 export async function closeGate({ rows, number }: Tables, workerId: string): Promise<CommitGate> {
   await rows(`SELECT pg_advisory_lock(${KEY})`)
   await rows(`CREATE FUNCTION wait_at_gate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF NEW.worker_id = '${workerId}' AND OLD.worker_id IS NULL THEN
+    IF NEW.worker_id = '${workerId}' AND (TG_OP = 'INSERT' OR OLD.worker_id IS NULL) THEN
       PERFORM set_config('lock_timeout', '0', true);
       PERFORM pg_advisory_xact_lock_shared(${KEY});
     END IF;
     RETURN NULL; END $$`)
   for (const table of ['jobs', 'deliveries']) {
     // Deferred: it is called by COMMIT.
-    await rows(`CREATE CONSTRAINT TRIGGER gate AFTER UPDATE ON ${table} DEFERRABLE INITIALLY DEFERRED
+    await rows(`CREATE CONSTRAINT TRIGGER gate AFTER INSERT OR UPDATE ON ${table} DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW EXECUTE FUNCTION wait_at_gate()`)
   }
   const open = async () => {

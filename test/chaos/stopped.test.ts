@@ -65,7 +65,7 @@ async function held(member: Member, kind: 'work' | 'callback', count: number): P
 /** A moment. Where another process was faster with one of them, the next try may do. */
 const BOTH_WAIT_MS = 2000
 
-/** Stops the member when it has claimed a job and a delivery and does not know it yet. Returns these works. */
+/** Stops the member when it has a new job and a delivery of its own and does not know it yet. Returns these works. */
 async function stopBeforeItKnows(member: Member): Promise<{ unbegun: Works; unsent: Works }> {
   const worker = (await cluster.workerOf(member)) as string
   for (;;) {
@@ -73,9 +73,11 @@ async function stopBeforeItKnows(member: Member): Promise<{ unbegun: Works; unse
     const [ends = ''] = unsent.keys()
     const begins = `unbegun-${++works}`
     const gate = await closeGate(cluster.tables, worker)
-    // A run of its ends, and its callback is due: mostly it is the same process that claims it, and the new job.
+    // A run of its ends, and its callback is due: mostly it is the same process that claims it. The new job is its own
+    // when it is stored; the submission is answered when the process goes on.
     receiver.answer(`/work/${ends}`, 200)
-    const unbegun = new Map([[begins, await work(member, begins)]])
+    const submitted = work(member, begins)
+    submitted.catch(() => {})
     const both = async () => (await gate.waiting()) > 1
     const wait = await until('both are claimed', both, BOTH_WAIT_MS).then(
       () => true,
@@ -85,10 +87,18 @@ async function stopBeforeItKnows(member: Member): Promise<{ unbegun: Works; unse
     if (wait && !others) {
       member.child.kill('SIGSTOP')
       await gate.open()
-      await until('both claims are committed', () => areCommitted(unsent, unbegun, worker))
+      const unbegun: Works = new Map()
+      await until('both claims are committed', async () => {
+        const [job] = await cluster.tables.rows<{ id: string }>(
+          `SELECT id FROM jobs WHERE callback_url = '${receiver.url}/callback/${begins}'`,
+        )
+        if (job !== undefined) unbegun.set(begins, job.id)
+        return job !== undefined && areCommitted(unsent, unbegun, worker)
+      })
       return { unbegun, unsent }
     }
     await gate.remove()
+    await submitted
   }
 }
 
