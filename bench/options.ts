@@ -20,7 +20,7 @@ export interface Options {
   writeDocs: boolean
 }
 
-export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--load TEXT] [--seconds 2] [--warmup 2.5]
+export const USAGE = `npm run bench -- [parts] [--engine sqlite|postgres|both] [--load TEXT] [--seconds 2] [--warmup 2]
                    [--repeats 2] [--rows 1000000] [--profile FOLDER] [--write-docs]`
 
 /** @throws Error that says what is wrong */
@@ -32,7 +32,7 @@ export function readOptions(args: readonly string[]): Options {
       engine: { type: 'string', default: 'both' },
       load: { type: 'string', default: '' },
       seconds: { type: 'string', default: '2' },
-      warmup: { type: 'string', default: '2.5' },
+      warmup: { type: 'string', default: '2' },
       repeats: { type: 'string', default: '2' },
       rows: { type: 'string', default: '1000000' },
       profile: { type: 'string' },
