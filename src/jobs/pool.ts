@@ -31,6 +31,8 @@ interface Run {
 }
 
 const SWEEP_MS = 1000
+/** A server may still commit what was given up when the connection broke, after we have put back what it had. */
+const DOUBT_MS = 60_000
 
 /**
  * Stores a job for the worker of this process, when that has a place for it and nobody waits for one: `store` is given
@@ -76,6 +78,10 @@ export class JobPool {
       for (const run of this.#runs) run.abort.abort(new RunAborted('lost'))
     })
     engine.every(SWEEP_MS, 'claiming jobs', () => this.#fill())
+    engine.every(DOUBT_MS, 'looking for jobs of ours that we do not know of', () => {
+      this.#inDoubt = true
+      return this.#fill()
+    })
   }
 
   /** Takes no more jobs; gives those that run `graceMs`, then puts them back into the queue. */

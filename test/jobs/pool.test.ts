@@ -161,6 +161,26 @@ test('a job that may have been stored, though the answer was lost, is put back; 
   await engine[Symbol.asyncDispose]()
 })
 
+test('now and then it puts back what the store says is its own and it does not know of', async () => {
+  const { engine, clock, pool, settled, answer, handOver } = subject(9)
+  pool.start()
+  await engine.start()
+  for (const claim of [0, 1]) {
+    await turn()
+    answer(claim, 0)
+  }
+  await turn()
+  const { id } = handOver()
+  const before = settled.length
+  clock.advance(60_000)
+  await turn()
+  answer(2, 0)
+  await turn()
+  expect(settled.slice(before)).toEqual([[id]])
+  answer(3, 0)
+  await engine[Symbol.asyncDispose]()
+})
+
 test('a process that stops waits for the jobs that are being stored for it, and takes no more', async () => {
   const { engine, clock, pool, runs, handOver, end } = subject(9)
   pool.start()
