@@ -5,6 +5,7 @@ import type { Lease } from '../engine/lease.ts'
 import { StoreUnavailableError } from '../errors.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Reserve } from '../jobs/reserve.ts'
+import { Doubt } from '../store/doubt.ts'
 import type { ClaimedDelivery, DeliveryStore, Endpoint } from '../store/store.ts'
 import type { Deliver } from './deliver.ts'
 
@@ -62,7 +63,7 @@ export class Dispatcher {
   /** One may be there twice for a moment: the store's answer to an attempt comes late, and the next has begun. */
   readonly #inFlight = new Set<ClaimedDelivery>()
   /** The answer to a claim was lost: the store may have given us deliveries we do not know of. */
-  #inDoubt = false
+  readonly #doubt = new Doubt()
   readonly #stop = new AbortController()
 
   constructor(deps: DispatcherDependencies) {
@@ -72,7 +73,7 @@ export class Dispatcher {
   start(): void {
     const { engine, deliveries, clock } = this.#deps
     const sweep = async () => {
-      if (this.#inDoubt) await this.#settleDoubt()
+      if (this.#doubt.open) await this.#settleDoubt()
       this.#wake(await deliveries.dueLanes(clock.now()))
     }
     engine.onWake('lanes', (ids) => this.#wake(ids))
@@ -98,7 +99,7 @@ export class Dispatcher {
       const room = concurrency - this.#taken
       // What is short only because of claims under way comes back in a moment.
       if (room <= (crowded ? 0 : reserved)) return
-      if (this.#stop.signal.aborted || this.#inDoubt || !lease.holds()) return
+      if (this.#stop.signal.aborted || this.#doubt.open || !lease.holds()) return
       this.#queue.delete(laneId)
       const run = this.#lanes.get(laneId)
       const share = Math.max(1, Math.floor(room * LANE_SHARE)) - (run?.inFlight ?? 0)
@@ -129,7 +130,7 @@ export class Dispatcher {
       if (claim.more && used === limit) this.#queue.add(laneId)
     } catch (error) {
       // The next sweep finds the lane again.
-      this.#inDoubt = true
+      this.#doubt.raise()
       events.taskFailed('claiming deliveries', error)
     } finally {
       this.#taken -= limit - used
@@ -151,7 +152,7 @@ export class Dispatcher {
     } catch (error) {
       this.#deps.events.taskFailed('sending deliveries', error)
       // It is put back, as something that is claimed and not on its way.
-      if (error instanceof StoreUnavailableError) this.#inDoubt = true
+      if (error instanceof StoreUnavailableError) this.#doubt.raise()
     } finally {
       this.#inFlight.delete(delivery)
       this.#taken -= 1
@@ -173,7 +174,7 @@ export class Dispatcher {
     const { lease } = this.#deps
     const holds = lease.holds() && lease.workerId === workerId
     // Under our own lease still, it is put back as something we do not know of.
-    if (!holds) this.#inDoubt = true
+    if (!holds) this.#doubt.raise()
     return holds
   }
 
@@ -181,8 +182,7 @@ export class Dispatcher {
     if (this.#claims > 0) return
     const { deliveries, lease } = this.#deps
     const known = [...this.#inFlight].map(({ id }) => id)
-    await deliveries.releaseUnknown(lease.workerId, known)
-    this.#inDoubt = false
+    await this.#doubt.settle(() => deliveries.releaseUnknown(lease.workerId, known))
   }
 
   #track(work: Promise<void>): void {

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Lease } from '../engine/lease.ts'
 import type { BusinessEvents } from '../events.ts'
 import type { Registry } from '../handlers/registry.ts'
+import { Doubt } from '../store/doubt.ts'
 import type { Accepted, JobClaimRequest, JobStore } from '../store/store.ts'
 import { type ProcessJob, RunAborted } from './process.ts'
 import type { Reserve } from './reserve.ts'
@@ -57,7 +58,7 @@ export class JobPool {
   /** There may be more than was claimed. */
   #hungry = false
   /** The answer to a claim was lost: the store may have given us jobs we do not know of. */
-  #inDoubt = false
+  readonly #doubt = new Doubt()
   #started = false
   #stopping = false
 
@@ -79,7 +80,7 @@ export class JobPool {
     })
     engine.every(SWEEP_MS, 'claiming jobs', () => this.#fill())
     engine.every(DOUBT_MS, 'looking for jobs of ours that we do not know of', () => {
-      this.#inDoubt = true
+      this.#doubt.raise()
       return this.#fill()
     })
   }
@@ -117,7 +118,7 @@ export class JobPool {
 
   /** Only while nobody waits: else the queue says whose turn it is. */
   #hasPlaceFor(type: string): boolean {
-    if (!this.#started || this.#stopping || this.#inDoubt || this.#hungry) return false
+    if (!this.#started || this.#stopping || this.#doubt.open || this.#hungry) return false
     return this.#deps.lease.holds() && this.#isRoom(type, 1)
   }
 
@@ -148,13 +149,13 @@ export class JobPool {
     try {
       while (this.#fillAgain && !this.#stopping) {
         this.#fillAgain = false
-        if (this.#inDoubt) await this.#settleDoubt()
+        if (this.#doubt.open) await this.#settleDoubt()
         this.#claiming = this.#claim()
         await this.#claiming
       }
     } catch (error) {
       // The next sweep tries again.
-      this.#inDoubt = true
+      this.#doubt.raise()
       this.#deps.events.taskFailed('claiming jobs', error)
     }
   }
@@ -200,8 +201,7 @@ export class JobPool {
   async #settleDoubt(): Promise<void> {
     const { jobs, lease } = this.#deps
     const known = [...this.#runs].map(({ id }) => id)
-    await jobs.releaseUnknown(lease.workerId, known)
-    this.#inDoubt = false
+    await this.#doubt.settle(() => jobs.releaseUnknown(lease.workerId, known))
   }
 
   /** Word of a cancellation may have been missed. */
@@ -218,7 +218,7 @@ export class JobPool {
 
   #run(job: Job): void {
     // The process was stopped for so long that somebody else may have it now.
-    if (!this.#isOurs(job)) this.#inDoubt = true
+    if (!this.#isOurs(job)) this.#doubt.raise()
     else this.#begin(job, (abort, freePlace) => this.#process(job, abort, freePlace))
   }
 
@@ -236,17 +236,17 @@ export class JobPool {
     const freePlace = (): void => {
       if (this.#running.delete(run) && this.#hungry && !this.#stopping) void this.#fill()
     }
-    const done = work(abort, freePlace)
-      .catch(() => {
-        // The store's answer was lost: it may be ours.
-        this.#inDoubt = true
-      })
-      .finally(() => {
-        this.#runs.delete(run)
-        // Nothing was stored of a run that was given up: should it be ours still, it is put back.
-        if (abort.signal.reason instanceof RunAborted && abort.signal.reason.why === 'lost') this.#inDoubt = true
-        freePlace()
-      })
+    const end = (mayBeOurs: boolean): void => {
+      this.#runs.delete(run)
+      if (mayBeOurs) this.#doubt.raise()
+      freePlace()
+    }
+    // Nothing was stored of a run that was given up, or the store's answer was lost: should it be ours still, it is put back.
+    const wasLost = () => abort.signal.reason instanceof RunAborted && abort.signal.reason.why === 'lost'
+    const done = work(abort, freePlace).then(
+      () => end(wasLost()),
+      () => end(true),
+    )
     const run: Run = { id, type, tenantId, abort, done }
     this.#runs.add(run)
     this.#running.add(run)

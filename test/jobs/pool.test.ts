@@ -16,8 +16,8 @@ async function turn(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** A pool whose store and handlers do what the test says. */
-function subject(concurrency: number) {
+/** A pool whose store and handlers do what the test says. @param putBack When the store has put back what is unknown */
+function subject(concurrency: number, putBack: Promise<void> = Promise.resolve()) {
   const clock = fakeClock()
   const engine = embeddedEngine(clock, () => {})
   const runs: { job: Job; end: () => void }[] = []
@@ -27,7 +27,11 @@ function subject(concurrency: number) {
   const jobs: Pick<JobStore, 'claim' | 'release' | 'releaseUnknown'> = {
     claim: (request) => new Promise((answer) => claims.push({ request, answer })),
     release: async ({ id }) => released.push(id) > 0,
-    releaseUnknown: async (_, known) => settled.push(known),
+    async releaseUnknown(_, known) {
+      settled.push(known)
+      await putBack
+      return 0
+    },
   }
   const definition = defineHandler({ type: 'echo', input: z.object({}), run: () => 'done' })
   const pool = new JobPool({
@@ -158,6 +162,28 @@ test('a job that may have been stored, though the answer was lost, is put back; 
   await turn()
   expect(runs.map(({ job }) => job.id)).toEqual([other.id])
   expect(runs.map(({ job }) => job.id)).not.toContain(id)
+  await engine[Symbol.asyncDispose]()
+})
+
+test('a job whose answer is lost while others are being put back is put back after them', async () => {
+  const putBack = Promise.withResolvers<void>()
+  const { engine, pool, settled, answer, handOver } = subject(9, putBack.promise)
+  pool.start()
+  const storing = Promise.withResolvers<void>()
+  const late = handOver(storing.promise)
+  handOver(Promise.reject(new Error('the answer was lost'))).answer.catch(() => {})
+  await turn()
+  engine.wake('jobs', ['echo'])
+  await turn()
+  storing.reject(new Error('the answer was lost'))
+  await expect(late.answer).rejects.toThrow('the answer was lost')
+  putBack.resolve()
+  await turn()
+  expect(settled).toEqual([[late.id]])
+  engine.wake('jobs', ['echo'])
+  answer(0, 0)
+  await turn()
+  expect(settled).toEqual([[late.id], []])
   await engine[Symbol.asyncDispose]()
 })
 
