@@ -20,9 +20,11 @@ export async function measureSteps(
   figuresOf: (ran: Run) => Figures,
 ): Promise<void> {
   await results.measureAll(part, loads, contenders, async (contender, chosen) => {
-    const steps = chosen.map(({ step: { beside, ...step } }) =>
-      beside === undefined || contender.name === BARE ? step : { ...step, beside },
-    )
+    const steps = chosen.map(({ step }) => (contender.name === BARE ? alone(step) : step))
     return (await runSteps(contender, plan, steps)).map(figuresOf)
   })
+}
+
+function alone({ beside: _, ...step }: Step): Step {
+  return step
 }

@@ -9,24 +9,22 @@ import type { Endpoint, EventRow, NewCallback, NewJob, Tenant } from './store.ts
  * @param impliedId The implied endpoint of its callback URL
  * @param workerId Has a place for it: then it is as if claimed already
  */
-export function newJobRow({ callback: _, ...job }: NewJob, impliedId: string | null, workerId?: string | null): Job {
-  const scheduled = job.runAt > job.createdAt
-  const claimant = scheduled ? null : (workerId ?? null)
-  const runs = claimant === null ? 0 : 1
+export function newJobRow(
+  { callback: _, ...job }: NewJob,
+  impliedId: string | null,
+  workerId: string | null = null,
+): Job {
+  const due = job.runAt <= job.createdAt
+  const runs = due && workerId !== null
   return {
     ...job,
+    ...(runs ? firstRun(workerId, job.createdAt) : { ...NOT_RUN, queue: due ? 'ready' : 'scheduled' }),
     endpointId: job.endpointId ?? impliedId,
-    status: claimant === null ? 'pending' : 'processing',
-    queue: claimant !== null ? null : scheduled ? 'scheduled' : 'ready',
     callbackDeliveryId: null,
     dueAt: job.runAt,
-    attempt: runs,
     lostRuns: 0,
-    claimNo: runs,
-    workerId: claimant,
     progress: 0,
     message: null,
-    startedAt: claimant === null ? null : job.createdAt,
     finishedAt: null,
     result: null,
     resultFileId: null,
@@ -35,8 +33,16 @@ export function newJobRow({ callback: _, ...job }: NewJob, impliedId: string | n
     expiryDueAt: null,
     expiringAt: null,
     expiredAt: null,
-    version: runs,
   }
+}
+
+type RunState = Pick<Job, 'status' | 'queue' | 'workerId' | 'attempt' | 'claimNo' | 'startedAt' | 'version'>
+
+const NOT_RUN = { status: 'pending', workerId: null, attempt: 0, claimNo: 0, startedAt: null, version: 0 } as const
+
+/** As a claim makes it. */
+function firstRun(workerId: string, startedAt: number): RunState {
+  return { status: 'processing', queue: null, workerId, attempt: 1, claimNo: 1, startedAt, version: 1 }
 }
 
 /** Files that a payload refers to by `{"file_id": …}`, anywhere in it. */

@@ -19,8 +19,8 @@ export function settledColumns({ delivery, decision, attempt, now }: AttemptReco
   }
 }
 
-/** The dead letter of a delivery that was given up, null for others. `firstAttemptAt` is its oldest attempt on record. */
-export function deadLetterRow(record: AttemptRecord, firstAttemptAt: number | null): DeadLetter | null {
+/** The dead letter of a delivery that was given up, null for others. @param firstAttemptAt Finds its oldest attempt on record */
+export function deadLetterRow(record: AttemptRecord, firstAttemptAt: () => number | null): DeadLetter | null {
   const { delivery, decision, attempt, now, deadLetterId, fingerprint } = record
   if (decision.next !== 'dead') return null
   return {
@@ -34,7 +34,7 @@ export function deadLetterRow(record: AttemptRecord, firstAttemptAt: number | nu
     errorClass: decision.errorClass,
     fingerprint,
     attempts: delivery.attempts,
-    firstAttemptAt: firstAttemptAt ?? attempt.startedAt,
+    firstAttemptAt: firstAttemptAt() ?? attempt.startedAt,
     lastAttemptAt: attempt.startedAt,
     diedAt: now,
     replayedAt: null,

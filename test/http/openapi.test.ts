@@ -153,7 +153,7 @@ test('the operational events are documented as they are made', () => {
       ...record(fakeClock(), {} as ClaimedDelivery),
       decision: { next: 'dead', reason: 'gone', errorClass: 'http_status', error: 'Gone.' },
     },
-    0,
+    () => 0,
   )
   const made = [
     ...notices.ofLane(endpoint, { recovered: true, disabled: 'gone' }, 'order.paid', clock.now()),

@@ -14,7 +14,7 @@ interface Submission {
   job: NewJob
   key: NewKey | null
   /** Has a place for it. */
-  workerId: string | null | undefined
+  workerId: string | null
 }
 
 const addJobs = statement(insertRows(jobs))
@@ -41,7 +41,7 @@ export function jobAcceptor(db: Database): JobStore['accept'] {
       return submissions.map(({ job: { id } }) => made.get(id) ?? repeated.get(id) ?? ({ kind: 'key_busy' } as const))
     })
   const batch = new Batch(write, ({ job }) => job.payload.length)
-  return (job, key, workerId) =>
+  return (job, key, workerId = null) =>
     batch.run({ job, key, workerId }).catch((error: unknown): Accepted => {
       if (isLocked(error)) return { kind: 'key_busy' }
       throw error

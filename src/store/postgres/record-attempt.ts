@@ -72,7 +72,7 @@ async function bury(tx: Connection, records: readonly AttemptRecord[]): Promise<
   if (ids.length === 0) return
   const found = await tx.rows<{ deliveryId: string; at: number }>(firstAttempts({ ids }))
   const first = new Map(found.map(({ deliveryId, at }) => [deliveryId, at]))
-  const letters = records.flatMap((record) => deadLetterRow(record, first.get(record.delivery.id) ?? null) ?? [])
+  const letters = records.flatMap((record) => deadLetterRow(record, () => first.get(record.delivery.id) ?? null) ?? [])
   await tx.changes(addLetters({ rows: rowsOf(deadLetters, letters) }))
   const byDelivery = new Map(letters.map((letter) => [letter.deliveryId, letter]))
   for (const { delivery, notices } of records) {

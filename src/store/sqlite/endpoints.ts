@@ -7,27 +7,28 @@ import { auditLog, endpoints } from './schema.ts'
 import { insertInto, selectList, updateById } from './statements.ts'
 
 const ALL = selectList(endpoints)
+const REGISTERED = "kind = 'registered' AND deleted_at IS NULL"
+const VISIBLE = `${REGISTERED} AND (@tenantId IS NULL OR tenant_id = @tenantId)`
 /** Writes the state of a lane, from the members of an Endpoint. */
 export const laneUpdate = updateById(endpoints, LANE_COLUMNS)
 
 export function sqliteEndpoints(db: Database, writer: GroupCommit): EndpointStore {
-  const visible = "kind = 'registered' AND deleted_at IS NULL AND (@tenantId IS NULL OR tenant_id = @tenantId)"
   const add = db.prepare(insertInto(endpoints))
   const takeKey = keyTaker(db)
-  const get = db.prepare<[object], Endpoint>(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${visible}`)
+  const get = db.prepare<[object], Endpoint>(`SELECT ${ALL} FROM endpoints WHERE id = @id AND ${VISIBLE}`)
   const urlOf = db
     .prepare<[string, string], string | null>(
-      "SELECT url FROM endpoints WHERE id = ? AND tenant_id = ? AND kind = 'registered' AND deleted_at IS NULL",
+      `SELECT url FROM endpoints WHERE id = ? AND tenant_id = ? AND ${REGISTERED}`,
     )
     .pluck()
   const list = db.prepare<[object], Endpoint>(
-    `SELECT ${ALL} FROM endpoints WHERE ${visible} AND (@before IS NULL OR id < @before)
+    `SELECT ${ALL} FROM endpoints WHERE ${VISIBLE} AND (@before IS NULL OR id < @before)
       AND (@trouble IS NULL OR CASE @trouble WHEN 'disabled' THEN disabled_at ELSE probe_at END IS NOT NULL)
       ORDER BY id DESC LIMIT @limit`,
   )
   const save = db.prepare(updateById(endpoints))
   const remove = db.prepare(
-    `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${visible}`,
+    `UPDATE endpoints SET deleted_at = @now, disabled_at = coalesce(disabled_at, @now) WHERE id = @id AND ${VISIBLE}`,
   )
   const addAudit = db.prepare(insertInto(auditLog))
   const freeKey = keyFreer(db)

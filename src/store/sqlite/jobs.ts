@@ -30,7 +30,7 @@ export function sqliteJobs(db: Database, writer: GroupCommit, reader: Reader): J
     ...jobRuns(db, writer),
     ...jobExpiry(db, writer),
     ...jobFigures(db, writer, reader),
-    accept: (job, key, workerId) => writer.run(() => accept(job, key, workerId, callbacks.endpointOf)),
+    accept: (job, key, workerId = null) => writer.run(() => accept(job, key, workerId, callbacks.endpointOf)),
     lookUp: async (tenantId, key) => {
       const known = findKey(tenantId, key)
       return known && madeBy(known.resourceId, find)
@@ -74,7 +74,7 @@ function acceptor(db: Database, find: Statement<[string], Job>) {
   return (
     job: NewJob,
     key: NewKey | null,
-    workerId: string | null | undefined,
+    workerId: string | null,
     endpointOf: (job: NewJob) => string | null,
   ): Accepted => {
     const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })

@@ -44,9 +44,8 @@ function burier(db: Database): (record: AttemptRecord) => void {
   const insert = db.prepare(insertInto(deadLetters))
   const tell = eventAcceptor(db)
   return (record) => {
-    const { decision, delivery, notices } = record
-    if (decision.next !== 'dead') return
-    const letter = deadLetterRow(record, firstAttempt.get(delivery.id) ?? null)
+    const { delivery, notices } = record
+    const letter = deadLetterRow(record, () => firstAttempt.get(delivery.id) ?? null)
     if (letter === null) return
     insert.run(letter)
     for (const event of notices.ofDeath(letter, delivery.eventType)) tell(event, null)
