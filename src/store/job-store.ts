@@ -118,7 +118,8 @@ export interface Page {
 export interface JobStore {
   /**
    * The job, its idempotency key, its implied endpoint and its place in the queue, at once.
-   * @param workerId Has a free place: a job that is due is claimed for it at once instead of going through the queue
+   * @param workerId Has a free place: a job that is due is claimed for it at once instead of going through the queue,
+   *   unless it was struck off meanwhile
    */
   accept(job: NewJob, key: NewKey | null, workerId?: string | null): Promise<Accepted>
   /** What a key stands for; null when it was not used yet. */

@@ -103,10 +103,25 @@ export function jobsContract(subject: Subject): void {
 
   test('… and goes back into the queue when the worker does not know of it, or is struck off', async () => {
     const { store, clock } = subject()
-    for (const workerId of [WORKER, 'wrk_gone']) await store.jobs.accept(newJob(clock), null, workerId)
+    await store.workers.enter('wrk_other', clock.now())
+    for (const workerId of [WORKER, 'wrk_other']) await store.jobs.accept(newJob(clock), null, workerId)
     expect(await store.jobs.releaseUnknown(WORKER, [])).toBe(1)
-    expect((await store.jobs.lost(9)).map((job) => job.workerId)).toEqual(['wrk_gone'])
+    await store.workers.leave('wrk_other')
+    expect((await store.jobs.lost(9)).map((job) => job.workerId)).toEqual(['wrk_other'])
     expect(await claimOne()).toMatchObject({ attempt: 1, lostRuns: 0, claimNo: 2 })
+  })
+
+  test('… but not when the worker was struck off before: then it goes through the queue, as all others do', async () => {
+    const { store, clock } = subject()
+    const submitted = [null, WORKER, 'wrk_gone'].map((id) => store.jobs.accept(newJob(clock), null, id))
+    const states = (await Promise.all(submitted)).map((one) => 'job' in one && [one.job.queue, one.job.workerId])
+    expect(states).toEqual([
+      ['ready', null],
+      [null, WORKER],
+      ['ready', null],
+    ])
+    expect(await store.jobs.lost(9)).toEqual([])
+    expect(await claim()).toHaveLength(2)
   })
 
   test('… but not before its time', async () => {

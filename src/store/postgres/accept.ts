@@ -17,7 +17,9 @@ interface Submission {
   workerId: string | null
 }
 
-const addJobs = statement(insertRows(jobs))
+/** All but those whose worker was struck off meanwhile; the others' cannot be before the end of the transaction. */
+const addJobs = statement(`${insertRows(jobs)} WHERE worker_id IS NULL
+  OR worker_id IN (SELECT id FROM workers WHERE id = ANY (@workerIds) FOR KEY SHARE) RETURNING id`)
 const addRefs = statement(`${insertRows(fileRefs)} ON CONFLICT DO NOTHING`)
 const findJobs = statement(`SELECT ${selectList(jobs)} FROM jobs WHERE id = ANY (@ids)`)
 
@@ -57,11 +59,22 @@ async function insertJobs(
   fresh: readonly Submission[],
   endpointOf: (job: NewJob) => string | null,
 ): Promise<Map<string, Accepted>> {
-  const rows = fresh.map(({ job, workerId }) => newJobRow(job, endpointOf(job), workerId))
-  if (rows.length > 0) await tx.changes(addJobs({ rows: rowsOf(jobs, rows) }))
+  const wanted = fresh.map(({ job, workerId }) => newJobRow(job, endpointOf(job), workerId))
+  const added = await insert(tx, wanted)
+  const others = fresh.filter(({ job }) => !added.has(job.id)).map(({ job }) => newJobRow(job, endpointOf(job)))
+  await insert(tx, others)
+  const rows = [...wanted.filter(({ id }) => added.has(id)), ...others]
   const refs = rows.flatMap(({ id, payload }) => filesNamedIn(payload).map((fileId) => ({ fileId, jobId: id })))
   if (refs.length > 0) await tx.changes(addRefs({ rows: rowsOf(fileRefs, refs) }))
   return new Map(rows.map((job) => [job.id, { kind: 'created', job }]))
+}
+
+/** Returns the ids of those that were added. */
+async function insert(tx: Connection, rows: readonly Job[]): Promise<Set<string>> {
+  if (rows.length === 0) return new Set()
+  const workerIds = [...new Set(rows.flatMap(({ workerId }) => workerId ?? []))]
+  const added = await tx.rows<{ id: string }>(addJobs({ rows: rowsOf(jobs, rows), workerIds }))
+  return new Set(added.map(({ id }) => id))
 }
 
 /**

@@ -70,6 +70,7 @@ function madeBy(id: string | undefined, find: Statement<[string], Job>): Repeate
 function acceptor(db: Database, find: Statement<[string], Job>) {
   const takeKey = keyTaker(db)
   const insert = db.prepare(insertInto(jobs))
+  const listed = db.prepare('SELECT 1 FROM workers WHERE id = ?')
   const addRef = db.prepare('INSERT OR IGNORE INTO file_refs (file_id, job_id) VALUES (?, ?)')
   return (
     job: NewJob,
@@ -79,7 +80,8 @@ function acceptor(db: Database, find: Statement<[string], Job>) {
   ): Accepted => {
     const taken = takeKey(key, { tenantId: job.tenantId, resourceId: job.id, createdAt: job.createdAt })
     if (taken !== null) return madeBy(taken.resourceId, find)
-    const row = newJobRow(job, endpointOf(job), workerId)
+    const worker = workerId !== null && listed.get(workerId) !== undefined ? workerId : null
+    const row = newJobRow(job, endpointOf(job), worker)
     insert.run(row)
     for (const fileId of filesNamedIn(job.payload)) addRef.run(fileId, job.id)
     return { kind: 'created', job: row }

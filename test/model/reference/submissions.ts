@@ -20,7 +20,8 @@ export function submissions(state: State): Submissions {
       const known = key && lookUp(job.tenantId, key)
       if (known !== null) return known
       const accepted = newJob(job, endpointOf(state, job))
-      const row = workerId !== null && accepted.queue === 'ready' ? claimed(accepted, workerId) : accepted
+      const runs = workerId !== null && state.workers.has(workerId) && accepted.queue === 'ready'
+      const row = runs ? claimed(accepted, workerId) : accepted
       state.jobs.set(row.id, row)
       if (key !== null) {
         state.keys.set(keyOf(job.tenantId, key.key), { fingerprint: key.fingerprint, resourceId: row.id })
