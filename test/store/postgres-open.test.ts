@@ -1,5 +1,7 @@
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { connect } from '../../src/store/postgres/database.ts'
+import { statement } from '../../src/store/postgres/statement.ts'
 import { openPostgresStore, type PostgresStore } from '../../src/store/postgres/store.ts'
 import { fakeClock } from '../support/clock.ts'
 import { type FreshDatabase, freshDatabase } from '../support/database.ts'
@@ -64,4 +66,26 @@ test('a key that another process is just storing is waited for, and busy when th
   const waiting = store.jobs.accept(newJob(clock), key)
   await admin.query('ROLLBACK')
   expect(await waiting).toMatchObject({ kind: 'created' })
+})
+
+test('of two transactions that wait for each other one begins again: both are done', async () => {
+  await admin.query("CREATE TABLE pair AS SELECT id, '' AS by FROM unnest(ARRAY[1, 2]) id")
+  const db = connect(database.url, 2)
+  const append = statement('UPDATE pair SET by = by || @name WHERE id = @id')
+  const bothHold = Promise.withResolvers<void>()
+  let holding = 0
+  let begun = 0
+  const change = (name: string, ids: [number, number]) =>
+    db.transaction(async (tx) => {
+      begun += 1
+      await tx.changes(append({ name, id: ids[0] }))
+      if (++holding === 2) bothHold.resolve()
+      await bothHold.promise
+      await tx.changes(append({ name, id: ids[1] }))
+    })
+  await Promise.all([change('a', [1, 2]), change('b', [2, 1])])
+  await db.close()
+  expect(begun).toBe(3)
+  const { rows } = await admin.query('SELECT by FROM pair')
+  expect(rows.map(({ by }) => [...by].sort().join(''))).toEqual(['ab', 'ab'])
 })

@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 import pg from 'pg'
 import { StoreUnavailableError } from '../../errors.ts'
-import { asStoreError } from './failures.ts'
+import { asStoreError, isConflict, isDeadlock } from './failures.ts'
 import { type Query, statement } from './statement.ts'
 
 /** What statements run on: the pool, each in a transaction of its own, or one transaction. */
@@ -14,7 +14,7 @@ export interface Connection {
 export interface Database extends Connection {
   /** The rows of a query as drizzle's `toSQL()` gives it, as objects with these keys for its columns in their order. */
   named<Row>(keys: readonly string[], query: { sql: string; params: unknown[] }): Promise<Row[]>
-  /** Commits when `work` resolves, else rolls back. */
+  /** Commits when `work` resolves, else rolls back. After a deadlock it is called again. */
   transaction<T>(work: (transaction: Connection) => Promise<T>): Promise<T>
   /** A connection outside the pool, for what lasts as long as the process: LISTEN and session locks. */
   dedicated(): pg.Client
@@ -35,6 +35,7 @@ const ACQUIRE_MS = 10_000
 const IDLE_IN_TRANSACTION_MS = 5000
 const LOCK_MS = 3000
 const STATEMENT_MS = 30_000
+const MAX_TRIES = 3
 /** How soon the server notices that a client's machine is gone. */
 const KEEPALIVE = ['tcp_keepalives_idle=10', 'tcp_keepalives_interval=5', 'tcp_keepalives_count=3']
 /**
@@ -73,7 +74,7 @@ export function connect(url: string, size: number): Database {
   pool.on('error', () => {})
   pool.on('connect', (client) => client.on('error', () => {}))
   const gate = poolGate(pool)
-  const using = gate.using
+  const using: typeof gate.using = (work) => afresh(() => gate.using(work))
   return {
     ...onClient((query) => using((client) => client.query(query))),
     named: async <Row>(keys: readonly string[], { sql, params }: { sql: string; params: unknown[] }) => {
@@ -154,7 +155,7 @@ function poolGate(pool: pg.Pool) {
       } catch (error) {
         const known = asStoreError(error)
         // A connection that may be broken is not used again.
-        client.release(known instanceof StoreUnavailableError)
+        client.release(known instanceof StoreUnavailableError && !isConflict(known))
         throw known
       }
     },
@@ -165,6 +166,17 @@ function poolGate(pool: pg.Pool) {
     open(): void {
       failure = null
     },
+  }
+}
+
+/** The server ends one of two that wait for each other after a second: the other one goes on, and this one comes after. */
+async function afresh<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (tries === MAX_TRIES || !isDeadlock(error)) throw error
+    }
   }
 }
 

@@ -23,15 +23,21 @@ export function isDuplicate(error: unknown): boolean {
 }
 
 const LOCK_NOT_AVAILABLE = '55P03'
+const DEADLOCK = '40P01'
 
 /** A lock was not free in time: somebody else is in the middle of the same. */
 export function isLocked(error: unknown): boolean {
   return error instanceof StoreUnavailableError && codeOf(error.cause) === LOCK_NOT_AVAILABLE
 }
 
+/** Two transactions waited for each other, so the server has ended one of them: nothing of it is left. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof StoreUnavailableError && codeOf(error.cause) === DEADLOCK
+}
+
 /** Two transactions stood in each other's way: alone, each may pass. */
 export function isConflict(error: StoreUnavailableError): boolean {
-  return ['40001', '40P01', LOCK_NOT_AVAILABLE].includes(codeOf(error.cause))
+  return ['40001', DEADLOCK, LOCK_NOT_AVAILABLE].includes(codeOf(error.cause))
 }
 
 function codeOf(error: unknown): string {
