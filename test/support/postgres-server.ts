@@ -57,7 +57,12 @@ export async function startPostgresServer({
     const command = [join(binaries, 'postgres'), '-D', join(folder, 'data'), '-p', `${port}`, ...options]
     return startPostmaster({ command, owner, folder, log })
   }
-  let [port, postmaster] = await onFreePort(start).catch(async (error: unknown) => {
+  // What is said of a port that somebody else has is none of it.
+  const startAfresh = (port: number): Promise<Postmaster> => {
+    log.length = 0
+    return start(port)
+  }
+  let [port, postmaster] = await onFreePort(startAfresh).catch(async (error: unknown) => {
     await rm(folder, { recursive: true, force: true })
     throw error
   })
