@@ -1,4 +1,3 @@
-import { afterAll } from 'vitest'
 import { type FreshDatabase, freshDatabase } from './database.ts'
 import type { Environment } from './service.ts'
 
@@ -14,10 +13,11 @@ export interface EngineDatabase extends AsyncDisposable {
 
 const databases = new Map<string, Promise<FreshDatabase>>()
 
-afterAll(async () => {
+/** At the end of each test file: what its tests have left. */
+export async function dropDatabases(): Promise<void> {
   for (const database of databases.values()) await (await database)[Symbol.asyncDispose]()
   databases.clear()
-})
+}
 
 /** The database of the engine this project tests, new for each folder. Dropped at the end of the test file at the latest. */
 export async function databaseOf(folder: string): Promise<EngineDatabase> {

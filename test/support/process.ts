@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll } from 'vitest'
 import type { Environment } from './service.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -27,10 +26,10 @@ export interface Exit {
 
 const started: ChildProcess[] = []
 
-// A test that ran out of time has not ended its processes.
-afterAll(() => {
+/** At the end of each test file: a test that ran out of time has not ended its processes. */
+export function killProcesses(): void {
   for (const child of started.splice(0)) child.kill('SIGKILL')
-})
+}
 
 function start(env: Environment, folder = ROOT): ChildProcess {
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], {
