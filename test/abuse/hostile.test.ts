@@ -4,6 +4,7 @@ import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { drip, flood, response } from '../egress/receivers.ts'
 import { type AttemptBody, type DeliveryBody, deliveryOf } from '../support/deliveries.ts'
+import { LATE_MS } from '../support/late.ts'
 import { startTestService, type TestService } from '../support/service.ts'
 
 const DEADLINE_MS = 1000
@@ -132,7 +133,7 @@ describe.concurrent('a receiver that', () => {
 
   function within(delivery: DeliveryBody): void {
     for (const { duration_ms: ms, response_body: body } of delivery.attempts) {
-      expect(ms).toBeLessThan(DEADLINE_MS + 1000)
+      expect(ms).toBeLessThan(DEADLINE_MS + LATE_MS)
       // Bytes that are no UTF-8 are shown as one character each.
       expect((body ?? '').length).toBeLessThanOrEqual(KEPT_BYTES)
     }

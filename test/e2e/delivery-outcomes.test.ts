@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DeadLetterBody, type DeliveryBody, deliveryOf } from '../support/deliveries.ts'
+import { LATE_MS } from '../support/late.ts'
 import { type Answer, type Receiver, startReceiver } from '../support/receiver.ts'
 import { ADMIN_KEY, startTestService, type TestService } from '../support/service.ts'
 
@@ -92,7 +93,7 @@ describe.concurrent('is tried by the schedule, and then is a dead letter:', () =
     for (const attempt of delivery.attempts) {
       expect(attempt).toMatchObject({ status: null, response_headers: null, error: { class: errorClass } })
       expect(attempt.error?.text).toMatch(/\S/)
-      expect(attempt.duration_ms).toBeLessThan(800 + 1000)
+      expect(attempt.duration_ms).toBeLessThan(800 + LATE_MS)
     }
     expect(await deadLetterOf(delivery)).toMatchObject({
       reason: 'exhausted',

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LATE_MS } from '../support/late.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { finished, type JobBody, startTestService, type TestService } from '../support/service.ts'
 import { writeHandlerModule } from '../support/stepper.ts'
@@ -117,7 +118,7 @@ describe('Prefer: wait', () => {
     held.at(-1)?.end('done')
     const from = performance.now()
     const response = await answer
-    expect(performance.now() - from).toBeLessThan(2000)
+    expect(performance.now() - from).toBeLessThan(LATE_MS)
     expect(response.status).toBe(url.endsWith('status') ? 303 : 200)
     expect(await response.text()).toContain('done')
   })
@@ -130,7 +131,7 @@ describe('Prefer: wait', () => {
     const answers = await Promise.all(FOUR.map((url) => read(url.replace('ID', id), headers)))
     expect(answers.map(({ status }) => status)).toEqual([304, 200, 200, 404])
     expect(performance.now() - from).toBeGreaterThan(990)
-    expect(performance.now() - from).toBeLessThan(2500)
+    expect(performance.now() - from).toBeLessThan(1000 + LATE_MS)
   })
 
   test('does not wait for what will not come', async () => {
@@ -143,6 +144,6 @@ describe('Prefer: wait', () => {
     await Promise.all(
       ['wait=-1', 'wait=x', 'wait', 'respond-async'].map((prefer) => read('/v1/jobs/job_1', { prefer })),
     )
-    expect(performance.now() - from).toBeLessThan(1500)
+    expect(performance.now() - from).toBeLessThan(LATE_MS)
   })
 })
