@@ -17,9 +17,12 @@ interface Submission {
   workerId: string | null
 }
 
-/** All but those whose worker was struck off meanwhile; the others' cannot be before the end of the transaction. */
+/**
+ * All but those whose worker was struck off meanwhile. Should that happen between this and the commit, the job is taken
+ * back like one whose process has died: a lock against it would be one that all submissions of a process share.
+ */
 const addJobs = statement(`${insertRows(jobs)} WHERE worker_id IS NULL
-  OR worker_id IN (SELECT id FROM workers WHERE id = ANY (@workerIds) FOR KEY SHARE) RETURNING id`)
+  OR worker_id IN (SELECT id FROM workers WHERE id = ANY (@workerIds)) RETURNING id`)
 const addRefs = statement(`${insertRows(fileRefs)} ON CONFLICT DO NOTHING`)
 const findJobs = statement(`SELECT ${selectList(jobs)} FROM jobs WHERE id = ANY (@ids)`)
 
