@@ -34,7 +34,7 @@ export default defineConfig({
     hookTimeout: 20_000,
     // What is waited for comes in a moment; on a busy machine, in some.
     expect: { poll: { timeout: 10_000 } },
-    // Some tests start servers and whole processes; two cores do not run more of those side by side.
+    // More than the two cores that there may be: tests start servers and whole processes, and wait for them.
     maxWorkers: 3,
     // The service is loaded once for many files instead of for each: a third of the time. So no file changes a module.
     isolate: false,
