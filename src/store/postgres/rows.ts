@@ -27,8 +27,18 @@ export function updateRows(table: PgTable, keys?: readonly string[]): string {
 
 /** Rows of a table as one JSON parameter, under the names of its columns. */
 export function rowsOf(table: PgTable, rows: readonly object[]): string {
-  const names = new Map(Object.entries(getTableColumns(table)).map(([key, column]) => [key, column.name]))
+  const names = columnNames(table)
   return recordsOf(rows, (key) => names.get(key) ?? key)
+}
+
+const known = new WeakMap<PgTable, ReadonlyMap<string, string>>()
+
+/** By their names in TypeScript. */
+function columnNames(table: PgTable): ReadonlyMap<string, string> {
+  const names =
+    known.get(table) ?? new Map(Object.entries(getTableColumns(table)).map(([key, column]) => [key, column.name]))
+  known.set(table, names)
+  return names
 }
 
 /** Records as one JSON parameter, for `json_to_recordset` and `json_populate_recordset`. */
