@@ -89,3 +89,24 @@ test('of two transactions that wait for each other one begins again: both are do
   const { rows } = await admin.query('SELECT by FROM pair')
   expect(rows.map(({ by }) => [...by].sort().join(''))).toEqual(['ab', 'ab'])
 })
+
+test('COMMIT that travels with the last statements comes to nothing when one of them fails', async () => {
+  await admin.query('CREATE TABLE few AS SELECT 1 AS n; ALTER TABLE few ADD CHECK (n < 9)')
+  const db = connect(database.url, 1)
+  const add = statement('INSERT INTO few VALUES (@n)')
+  const addAll = (ns: number[]) =>
+    db.transaction(async (tx) => {
+      await tx.changes(add({ n: ns[0] }))
+      await tx.last(Promise.all(ns.slice(1).map((n) => tx.changes(add({ n })))))
+    })
+  await addAll([2, 3, 4])
+  await expect(addAll([5, 6, 9])).rejects.toMatchObject({ code: '23514' })
+  await expect(addAll([5, 9, 6])).rejects.toMatchObject({ code: '23514' })
+  const hiding = db.transaction(async (tx) => await tx.changes(add({ n: 9 })).catch(() => 0))
+  await expect(hiding).rejects.toThrow('after it had failed')
+  // The connection is as good as before.
+  await addAll([7, 8])
+  await db.close()
+  const { rows } = await admin.query('SELECT n FROM few ORDER BY n')
+  expect(rows.map(({ n }) => n)).toEqual([1, 2, 3, 4, 7, 8])
+})

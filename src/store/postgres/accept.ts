@@ -18,11 +18,11 @@ interface Submission {
 }
 
 /**
- * All but those whose worker was struck off meanwhile. Should that happen between this and the commit, the job is taken
- * back like one whose process has died: a lock against it would be one that all submissions of a process share.
+ * Should the worker be struck off between this and the commit, the job is taken back like one whose process has died:
+ * a lock against it would be one that all submissions of a process share.
  */
-const addJobs = statement(`${insertRows(jobs)} WHERE worker_id IS NULL
-  OR worker_id IN (SELECT id FROM workers WHERE id = ANY (@workerIds)) RETURNING id`)
+const listed = statement('SELECT id FROM workers WHERE id = @workerId')
+const addJobs = statement(insertRows(jobs))
 const addRefs = statement(`${insertRows(fileRefs)} ON CONFLICT DO NOTHING`)
 const findJobs = statement(`SELECT ${selectList(jobs)} FROM jobs WHERE id = ANY (@ids)`)
 
@@ -32,17 +32,20 @@ export function jobAcceptor(db: Database): JobStore['accept'] {
   const write = (submissions: Submission[]) =>
     db.transaction(async (tx) => {
       const uses = submissions.flatMap(({ job, key }) => keyUse(job, key) ?? [])
-      const taken = await takeKeys(tx, uses)
+      const [taken, worker] = await Promise.all([takeKeys(tx, uses), listedWorker(tx, submissions)])
       const fresh = submissions.filter(({ job, key }) => key === null || taken.has(job.id))
       const endpointOf = await endpointsOf(
         tx,
         fresh.map(({ job }) => job),
       )
-      const made = await insertJobs(tx, fresh, endpointOf)
-      const repeated = await findRepeated(
-        tx,
-        uses.filter(({ resourceId }) => !taken.has(resourceId)),
+      const rows = fresh.map(({ job, workerId }) =>
+        newJobRow(job, endpointOf(job), workerId === worker ? worker : null),
       )
+      const added = addRows(tx, rows)
+      const known = uses.filter(({ resourceId }) => !taken.has(resourceId))
+      await (known.length > 0 ? added : tx.last(added))
+      const made = new Map(rows.map((job): [string, Accepted] => [job.id, { kind: 'created', job }]))
+      const repeated = await findRepeated(tx, known)
       return submissions.map(({ job: { id } }) => made.get(id) ?? repeated.get(id) ?? ({ kind: 'key_busy' } as const))
     })
   const batch = new Batch(write, ({ job }) => job.payload.length)
@@ -57,27 +60,18 @@ function keyUse({ id, tenantId, createdAt }: NewJob, key: NewKey | null): KeyUse
   return key === null ? null : { key, tenantId, resourceId: id, createdAt }
 }
 
-async function insertJobs(
-  tx: Connection,
-  fresh: readonly Submission[],
-  endpointOf: (job: NewJob) => string | null,
-): Promise<Map<string, Accepted>> {
-  const wanted = fresh.map(({ job, workerId }) => newJobRow(job, endpointOf(job), workerId))
-  const added = await insert(tx, wanted)
-  const others = fresh.filter(({ job }) => !added.has(job.id)).map(({ job }) => newJobRow(job, endpointOf(job)))
-  await insert(tx, others)
-  const rows = [...wanted.filter(({ id }) => added.has(id)), ...others]
-  const refs = rows.flatMap(({ id, payload }) => filesNamedIn(payload).map((fileId) => ({ fileId, jobId: id })))
-  if (refs.length > 0) await tx.changes(addRefs({ rows: rowsOf(fileRefs, refs) }))
-  return new Map(rows.map((job) => [job.id, { kind: 'created', job }]))
+/** The worker to whom jobs may be given, as long as it is not struck off. A process has one, and another one after that. */
+async function listedWorker(tx: Connection, submissions: readonly Submission[]): Promise<string | null> {
+  const workerId = submissions.find((one) => one.workerId !== null)?.workerId
+  return workerId == null ? null : ((await tx.rows<{ id: string }>(listed({ workerId })))[0]?.id ?? null)
 }
 
-/** Returns the ids of those that were added. */
-async function insert(tx: Connection, rows: readonly Job[]): Promise<Set<string>> {
-  if (rows.length === 0) return new Set()
-  const workerIds = [...new Set(rows.flatMap(({ workerId }) => workerId ?? []))]
-  const added = await tx.rows<{ id: string }>(addJobs({ rows: rowsOf(jobs, rows), workerIds }))
-  return new Set(added.map(({ id }) => id))
+async function addRows(tx: Connection, rows: readonly Job[]): Promise<void> {
+  const refs = rows.flatMap(({ id, payload }) => filesNamedIn(payload).map((fileId) => ({ fileId, jobId: id })))
+  await Promise.all([
+    rows.length > 0 ? tx.changes(addJobs({ rows: rowsOf(jobs, rows) })) : null,
+    refs.length > 0 ? tx.changes(addRefs({ rows: rowsOf(fileRefs, refs) })) : null,
+  ])
 }
 
 /**

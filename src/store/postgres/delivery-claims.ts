@@ -3,7 +3,7 @@ import { charged, claimable, rateRoomAt } from '../../core/lane.ts'
 import { lostAttemptRow } from '../settle-rows.ts'
 import type { ClaimedDelivery, DeliveryStore, Endpoint, LaneClaim, LaneClaimRequest } from '../store.ts'
 import { Batch } from './batch.ts'
-import type { Connection, Database } from './database.ts'
+import type { Connection, Database, Transaction } from './database.ts'
 import { insertRows, recordsOf, rowsOf, selectList } from './rows.ts'
 import { attempts, deliveries, endpoints } from './schema.ts'
 import { statement } from './statement.ts'
@@ -78,7 +78,7 @@ export function deliveryClaimer(db: Database): Claimer {
   }
 }
 
-async function claimAll(tx: Connection, requests: readonly LaneClaimRequest[]): Promise<LaneClaim[]> {
+async function claimAll(tx: Transaction, requests: readonly LaneClaimRequest[]): Promise<LaneClaim[]> {
   // A lane that is asked for twice is claimed once; the other one finds out whether there is more.
   const first = new Map([...requests].reverse().map((request) => [request.laneId, request]))
   const laneIds = [...first.keys()]
@@ -98,7 +98,9 @@ async function claimAll(tx: Connection, requests: readonly LaneClaimRequest[]): 
   const claims = wanted.flatMap(({ laneId, workerId, now, leaseMs }) =>
     (ids.get(laneId) ?? []).slice(0, places.get(laneId)).map((id) => ({ id, workerId, now, leaseMs })),
   )
-  const rows = claims.length === 0 ? [] : await tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
+  const takeAll = async () => await tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
+  const rated = found.some(({ rateLimitPerS }) => rateLimitPerS !== null)
+  const rows = claims.length === 0 ? [] : await (rated ? takeAll() : tx.last(takeAll()))
   const taken = Map.groupBy(rows, (delivery) => delivery.endpointId)
   const rates = await charge(tx, wanted, lanes, taken)
   return requests.map((request) => {

@@ -1,7 +1,7 @@
 import type { Job } from '../../core/job.ts'
 import { type Candidate, chooseFairly, tenantsToAsk } from '../fair-claim.ts'
 import type { JobClaimRequest, JobStore } from '../store.ts'
-import type { Connection, Database } from './database.ts'
+import type { Database, Transaction } from './database.ts'
 import { selectList } from './rows.ts'
 import { jobs } from './schema.ts'
 import { statement } from './statement.ts'
@@ -83,7 +83,7 @@ export function jobClaimer(db: Database): Claims {
   }
 }
 
-async function claim(tx: Connection, request: JobClaimRequest): Promise<Job[]> {
+async function claim(tx: Transaction, request: JobClaimRequest): Promise<Job[]> {
   const { workerId, now, limit, afterTenant } = request
   const room = [...request.types].filter(([, places]) => places > 0)
   if (room.length === 0) return []
@@ -97,6 +97,6 @@ async function claim(tx: Connection, request: JobClaimRequest): Promise<Job[]> {
   if (listed.length === 0) return []
   const ids = chooseFairly(found, request)
   if (ids.length === 0) return []
-  const taken = new Map((await tx.rows<Job>(take({ ids, workerId, now }))).map((job) => [job.id, job]))
+  const taken = new Map((await tx.last(tx.rows<Job>(take({ ids, workerId, now })))).map((job) => [job.id, job]))
   return ids.flatMap((id) => taken.get(id) ?? [])
 }

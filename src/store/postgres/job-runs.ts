@@ -83,13 +83,11 @@ function ends(db: Database): Ends {
       }))
       const rows = await tx.rows<Job>(finish({ ends: recordsOf(records) }))
       const finished = new Map(rows.map((job) => [job.id, job]))
-      await addCallbacks(
-        tx,
-        group.flatMap(({ id, finish: { callback } }) => {
-          const job = finished.get(id)
-          return job === undefined ? [] : [{ job, callback }]
-        }),
-      )
+      const callbacks = group.flatMap(({ id, finish: { callback } }) => {
+        const job = finished.get(id)
+        return job === undefined ? [] : [{ job, callback }]
+      })
+      await tx.last(addCallbacks(tx, callbacks))
       return group.map(({ id }) => finished.get(id) ?? null)
     })
   const batch = new Batch(

@@ -2,7 +2,7 @@ import { afterAttempt } from '../../core/lane.ts'
 import { deadLetterRow, settledColumns } from '../settle-rows.ts'
 import type { AttemptRecord, DeliveryStore, NewEvent } from '../store.ts'
 import { Batch } from './batch.ts'
-import type { Connection, Database } from './database.ts'
+import type { Connection, Database, Transaction } from './database.ts'
 import { acceptEvent } from './events.ts'
 import { lockEndpoints, saveLanes } from './lanes.ts'
 import { releaseNext } from './order.ts'
@@ -54,16 +54,26 @@ export function attemptRecorder(db: Database): DeliveryStore['record'] {
   return (record) => batch.run(record)
 }
 
-async function recordAll(tx: Connection, records: readonly AttemptRecord[]): Promise<void> {
+async function recordAll(tx: Transaction, records: readonly AttemptRecord[]): Promise<void> {
   const rows = records.map(({ attempt }) => attempt)
   const ended = records.filter(({ decision, delivery }) => decision.next !== 'retry' && delivery.jobId !== null)
   const eventIds = ended.map(({ delivery }) => delivery.eventId)
-  await Promise.all([
+  const written = Promise.all([
     tx.changes(addAttempts({ rows: rowsOf(attempts, rows) })),
     eventIds.length > 0 ? tx.changes(wipe({ eventIds })) : null,
   ])
+  if (!records.some(hasConsequences)) {
+    await tx.last(written)
+    return
+  }
+  await written
   await bury(tx, records)
   await changeLanes(tx, records)
+}
+
+/** Beside the delivery and its attempt. */
+function hasConsequences({ decision, delivery, lane }: AttemptRecord): boolean {
+  return decision.next === 'dead' || lane !== null || (decision.next !== 'retry' && delivery.orderKey !== null)
 }
 
 /** Deliveries that were given up get their dead letters. */
