@@ -114,6 +114,8 @@ test('every attempt has the same id and bytes, a number of its own, and a signat
   expect(second.at - first.at).toBeLessThan(1800 + LATE_MS)
   expect(third.at - second.at).toBeGreaterThanOrEqual(40)
   expect(third.at - second.at).toBeLessThan(60 + LATE_MS)
+  // An attempt starts within a second of its time; the machine may be late for one of them.
+  expect(Math.min(second.at - first.at - 1800, third.at - second.at - 60)).toBeLessThan(1200)
 })
 
 describe('callback_events', () => {

@@ -18,6 +18,18 @@ const publish = async (posthorn: TestService, type: string, data: unknown) => {
 
 const eventIds = (hits: readonly Hit[]) => new Set(hits.map(({ headers }) => headers['webhook-id']))
 
+/** What is sent arrives within a second; the machine may be late for one of three. @param send The nth; returns all hits */
+async function expectAtOnce(send: (n: number) => Promise<readonly Hit[]>): Promise<void> {
+  const tookMs: number[] = []
+  for (const n of [1, 2, 3]) {
+    const sentAt = Date.now()
+    tookMs.push(((await send(n)).at(-1)?.at ?? Number.POSITIVE_INFINITY) - sentAt)
+  }
+  const [, median, slowest] = tookMs.toSorted((a, b) => a - b)
+  expect(median).toBeLessThanOrEqual(1000)
+  expect(slowest).toBeLessThan(LATE_MS)
+}
+
 /** Cuts every connection without an answer. */
 function goSilent(receiver: Receiver): void {
   receiver.answer = (_hit, response) => response.destroy()
@@ -42,10 +54,10 @@ describe('a receiver that hangs', () => {
     await publishMany(40)
     // As many as it may have at once.
     await receiver.waitFor(150 + 6)
-    const sentAt = Date.now()
-    await publish(posthorn, 'few', 1)
-    const [hit] = await receiver.waitFor(1, ({ path }) => path === '/well')
-    expect((hit?.at ?? Number.POSITIVE_INFINITY) - sentAt).toBeLessThan(LATE_MS)
+    await expectAtOnce(async (n) => {
+      await publish(posthorn, 'few', n)
+      return await receiver.waitFor(n, ({ path }) => path === '/well')
+    })
   })
 })
 
@@ -126,11 +138,11 @@ describe('a tenant with all the work', () => {
     const running = async () =>
       ((await (await posthorn.api('/v1/jobs?status=processing')).json()) as { data: unknown[] }).data.length
     await expect.poll(running).toBe(14)
-    const sentAt = Date.now()
     const json = { type: 'echo', payload: {}, callback_url: receiver.url }
-    expect((await posthorn.api('/v1/jobs', { json, key: OTHER_KEY })).status).toBe(202)
-    const [hit] = await receiver.waitFor(1)
-    expect((hit?.at ?? Number.POSITIVE_INFINITY) - sentAt).toBeLessThan(LATE_MS)
+    await expectAtOnce(async (n) => {
+      expect((await posthorn.api('/v1/jobs', { json, key: OTHER_KEY })).status).toBe(202)
+      return await receiver.waitFor(n)
+    })
     const jobs = (await (await posthorn.api('/v1/jobs?limit=200')).json()) as { data: { id: string }[] }
     await Promise.all(jobs.data.map(({ id }) => posthorn.api(`/v1/jobs/${id}/cancel`, { method: 'POST' })))
   })
