@@ -98,7 +98,7 @@ async function claimAll(tx: Transaction, requests: readonly LaneClaimRequest[]):
   const claims = wanted.flatMap(({ laneId, workerId, now, leaseMs }) =>
     (ids.get(laneId) ?? []).slice(0, places.get(laneId)).map((id) => ({ id, workerId, now, leaseMs })),
   )
-  const takeAll = async () => await tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
+  const takeAll = () => tx.rows<ClaimedDelivery>(take({ claims: recordsOf(claims) }))
   const rated = found.some(({ rateLimitPerS }) => rateLimitPerS !== null)
   const rows = claims.length === 0 ? [] : await (rated ? takeAll() : tx.last(takeAll()))
   const taken = Map.groupBy(rows, (delivery) => delivery.endpointId)

@@ -62,24 +62,19 @@ async function recordAll(tx: Transaction, records: readonly AttemptRecord[]): Pr
     tx.changes(addAttempts({ rows: rowsOf(attempts, rows) })),
     eventIds.length > 0 ? tx.changes(wipe({ eventIds })) : null,
   ])
-  if (!records.some(hasConsequences)) {
-    await tx.last(written)
-    return
-  }
-  await written
-  await bury(tx, records)
-  await changeLanes(tx, records)
-}
-
-/** Beside the delivery and its attempt. */
-function hasConsequences({ decision, delivery, lane }: AttemptRecord): boolean {
-  return decision.next === 'dead' || lane !== null || (decision.next !== 'retry' && delivery.orderKey !== null)
+  const dead = records.filter(({ decision }) => decision.next === 'dead')
+  const changing = records.filter(({ lane }) => lane !== null)
+  const ordered = records.filter(({ delivery, decision }) => decision.next !== 'retry' && delivery.orderKey !== null)
+  const isLast = dead.length + changing.length + ordered.length === 0
+  await (isLast ? tx.last(written) : written)
+  await bury(tx, dead)
+  await changeLanes(tx, changing, ordered)
 }
 
 /** Deliveries that were given up get their dead letters. */
 async function bury(tx: Connection, records: readonly AttemptRecord[]): Promise<void> {
-  const ids = records.flatMap(({ decision, delivery }) => (decision.next === 'dead' ? [delivery.id] : []))
-  if (ids.length === 0) return
+  if (records.length === 0) return
+  const ids = records.map(({ delivery }) => delivery.id)
   const found = await tx.rows<{ deliveryId: string; at: number }>(firstAttempts({ ids }))
   const first = new Map(found.map(({ deliveryId, at }) => [deliveryId, at]))
   const letters = records.flatMap((record) => deadLetterRow(record, () => first.get(record.delivery.id) ?? null) ?? [])
@@ -93,9 +88,11 @@ async function bury(tx: Connection, records: readonly AttemptRecord[]): Promise<
 }
 
 /** Lanes that learn something, or whose next delivery of a key goes, are held until the commit. */
-async function changeLanes(tx: Connection, records: readonly AttemptRecord[]): Promise<void> {
-  const ordered = records.filter(({ delivery, decision }) => decision.next !== 'retry' && delivery.orderKey !== null)
-  const changing = records.filter(({ lane }) => lane !== null)
+async function changeLanes(
+  tx: Connection,
+  changing: readonly AttemptRecord[],
+  ordered: readonly AttemptRecord[],
+): Promise<void> {
   const ids = [...new Set([...changing, ...ordered].map(({ delivery }) => delivery.endpointId))]
   if (ids.length === 0) return
   const lanes = await lockEndpoints(tx, ids)
